@@ -1,0 +1,45 @@
+# `make help` lists what there is. PYTHON chooses the interpreter of a new .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PACKAGES := clam_core training launch urdf $(addprefix ros2_ws/src/,clam_ros clam_sim clam_policy clam_recorder)
+NODES := $(wildcard ros2_ws/src/clam_*/clam_*)
+REQUIREMENTS := $(wildcard requirements*.txt constraints/py*.txt)
+PYTEST_ARGS ?=
+
+.PHONY: help setup demo test lint format lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY)  ## virtual environment .venv with pinned dependencies
+
+$(READY): setup.sh $(REQUIREMENTS) $(foreach package,$(PACKAGES),$(package)/setup.py)
+	@bash setup.sh "$(PYTHON)" "$(VENV)" $(PACKAGES)
+	@touch $@
+
+demo: setup  ## record, import, train, run and evaluate; report in runs/demo/report.html
+	@$(BIN)/python -m clam_training.demo
+
+test: setup lint  ## lint, then all tests that this machine can run (PYTEST_ARGS="-k name")
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: setup  ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy --strict clam_core/clam_core
+	@$(BIN)/mypy training/clam_training launch/clam_bringup $(NODES)
+
+format: setup  ## let ruff write its format and safe fixes
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock:  ## resolve the requirements anew into constraints/ (needs a recent pip beside PYTHON)
+	@$(PYTHON) constraints/lock.py
+
+clean:  ## remove .venv, build output and caches; runs/ and data stay
+	rm -rf $(VENV) ros2_ws/build ros2_ws/install ros2_ws/log .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+	find . -name '*.egg-info' -prune -exec rm -rf {} +

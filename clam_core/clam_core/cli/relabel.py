@@ -1,0 +1,94 @@
+"""Label a dataset with a run's latent actions (VPT: with its inverse dynamics model), and say how good they are.
+
+The labels go to a Zarr store beside nothing else: data/latent_action (CLAM), data/action (decoded, environment
+units), meta/episode_ends (last transition of each episode). If DATASET has true actions they are used only for
+the R² that is printed.
+
+Examples:
+  clam relabel runs/clam data/expert --out data/expert-labels
+  clam relabel runs/vpt data/expert --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import zarr
+
+from clam_core.data.store import EpisodeStore
+from clam_core.deploy.device import resolve_device
+from clam_core.errors import ClamError
+from clam_core.methods.base import Method
+from clam_core.methods.clam import Clam
+from clam_core.training.run import load_method
+from clam_core.training.transitions import Transitions, load_episodes
+
+NAME = "relabel"
+HELP = "latent (or VPT) action labels for a dataset, with their quality"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``clam relabel``."""
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="run folder of `clam train`")
+    parser.add_argument("dataset", type=Path, metavar="DATASET", help="dataset to label")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write the labels there (Zarr)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print the quality as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run ``clam relabel``."""
+    if arguments.out and arguments.out.exists():
+        raise ClamError(f"'{arguments.out}' exists; choose another --out or remove it")
+    device = resolve_device(arguments.device)
+    method = load_method(arguments.run_folder, device)
+    store = EpisodeStore.open(arguments.dataset, actions=EpisodeStore.open(arguments.dataset, actions=False).labeled)
+    if store.info.spec.observation != method.spec.observation:
+        raise ClamError(f"'{arguments.dataset}' has other observations than run '{arguments.run_folder}' learned from")
+    episodes = load_episodes([store], device)
+    context = 0 if method.config.method == "bc" else method.config.lam.context
+    with torch.no_grad():
+        transitions = method.transitions(episodes, context)
+        labels = _labels(method, transitions)
+    quality = method.grounding(transitions) | _latent_quality(labels.get("latent_action"))
+    if arguments.out:
+        _write(arguments.out, labels, np.cumsum(transitions.lengths))
+    if arguments.json:
+        print(json.dumps(quality))
+    else:
+        for name, value in quality.items():
+            print(f"{name:40s} {value:.4f}")
+    return 0
+
+
+def _labels(method: Method, transitions: Transitions) -> dict[str, torch.Tensor]:
+    labels = {"action": method.actor.unscale(method.label(transitions))}
+    if isinstance(method, Clam):
+        labels["latent_action"] = method.latent_actions(transitions)
+    return labels
+
+
+def _latent_quality(latent_actions: torch.Tensor | None) -> dict[str, float]:
+    """Effective latent dimension: exp of the entropy of the covariance's normalized spectrum."""
+    if latent_actions is None:
+        return {}
+    spectrum = torch.linalg.eigvalsh(torch.cov(latent_actions.T.double())).clamp_min(1e-12)
+    share = spectrum / spectrum.sum()
+    return {"latent/effective_dimension": float(torch.exp(-(share * share.log()).sum()))}
+
+
+def _write(out: Path, labels: dict[str, Any], ends: Any) -> None:
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    group = zarr.open_group(str(partial), mode="w")
+    for name, values in labels.items():
+        group.create_dataset(f"data/{name}", data=values.cpu().numpy())
+    group.create_dataset("meta/episode_ends", data=np.asarray(ends, dtype=np.int64))
+    os.replace(partial, out)

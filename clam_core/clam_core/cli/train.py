@@ -1,0 +1,49 @@
+"""Train a method into a run folder, which ends with a bundle.
+
+The dataset roles are given as data.<role>=DIR: `unlabeled` and `expert` are opened without their actions, only
+`labeled` is opened with them. Every number of a preset can be overridden as dotted.key=value.
+
+Examples:
+  clam train clam --preset recommended/state data.unlabeled=mixed data.labeled=play data.expert=expert --out runs/clam
+  clam train bc   --preset recommended/state data.labeled=play --out runs/bc-al
+  clam train vpt  --preset recommended/state data.labeled=play data.expert=expert seed=1 --out runs/vpt
+  clam train clam --out runs/clam --resume
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from clam_core.methods import METHODS
+from clam_core.training.load_config import load_config, preset_files
+from clam_core.training.run import train
+
+NAME = "train"
+HELP = "train a method on datasets; ends with a bundle"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``clam train``."""
+    presets = ", ".join(sorted(preset_files())) or "none installed"
+    parser.add_argument("method", choices=sorted(METHODS), metavar="METHOD", help=", ".join(sorted(METHODS)))
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="e.g. lam.latent_dim=8 seed=3 device=cuda")
+    parser.add_argument("--preset", help=f"named configuration: {presets}")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML file, read after the preset")
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder to write")
+    parser.add_argument("--resume", action="store_true", help="go on with RUN from its newest checkpoint")
+    parser.add_argument("--json", action="store_true", help="print the held-out metrics as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run ``clam train``."""
+    config = load_config(arguments.method, arguments.preset, arguments.config, arguments.overrides)
+    metrics = train(config, arguments.out, resume=arguments.resume)
+    if arguments.json:
+        print(json.dumps(metrics))
+    else:
+        for name, value in metrics.items():
+            print(f"{name:40s} {value:.4f}")
+        print(f"bundle: {arguments.out / 'bundle'}")
+    return 0

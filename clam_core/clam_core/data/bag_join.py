@@ -1,0 +1,236 @@
+"""From the messages of a bag to an episode: match by stamp, prove that nothing is missing, or say why not.
+
+A simulated episode carries its index and step in every observation, so a lost message shows. A real robot's
+carries none: there the stamps must be evenly spaced.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from clam_core.data.bag_reader import BagError, Recording, Series, Topics, difference
+from clam_core.data.episode import Episode
+from clam_core.operators import KINDS, keep_episode
+from clam_core.spec import ActionSpec, EnvironmentSpec, ObservationSpec
+
+EPISODE_INDEX, EPISODE_STEP = "episode/index", "episode/step"
+LIMIT_TOLERANCE = 1e-6  # of the action limits: float32 was in between somewhere
+RATE_TOLERANCE = 0.05  # share by which the measured rate may differ from the spec's
+GAP = 1.5  # periods; a longer pause between observations means that one was dropped
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A recording whose messages fit together, and remarks about it."""
+
+    episode: Episode
+    notes: tuple[str, ...]
+
+
+def join(recording: Recording, spec: EnvironmentSpec, topics: Topics, *, actions: bool, kind: str) -> Joined:
+    """The episode in `recording`.
+
+    Raises:
+        BagError: it is not sound.
+    """
+    unfinished = recording.recovered or recording.description.get("complete") is False
+    notes = ["recovered: its recorder did not finish it"] if unfinished else []
+    state = _observations(recording, topics)
+    in_band = EPISODE_STEP in state.names
+    if in_band:
+        _check_steps(state)
+    else:
+        _check_spacing(state, spec)
+        if recording.description.get("dropped"):
+            raise BagError(f"its recorder dropped {recording.description['dropped']} messages")
+    states = _in_order(state, spec.observation.names, topics.state)
+    matched = None
+    if actions:
+        matched, extra = _actions(recording, state, spec, topics)
+        notes += [f"{extra} commands outside the episode ignored"] if extra else []
+    rewards, successes, seed = _status(recording, state, topics, in_band)
+    success = bool(successes.any())
+    if recording.status is None and recording.description.get("success") is None:
+        notes.append("success unknown: neither episode/status nor episode.yaml tells; stored as false")
+    elif kind in KINDS and not keep_episode(kind, success):
+        raise BagError(f"a {'successful' if success else 'failed'} episode does not belong into {kind} data")
+    episode = Episode({"state": states}, matched, rewards, successes, seed, {"bag": recording.bag.name})
+    return Joined(episode, tuple(notes))
+
+
+def measured_period(stamps: npt.NDArray[np.int64]) -> float:
+    """Median time between observations [s]."""
+    return float(np.median(np.diff(np.unique(stamps)))) * 1e-9
+
+
+def spec_from_bags(recordings: list[Recording], env: str, task: str) -> EnvironmentSpec:
+    """Spec of a robot that no environment describes: names and rate as seen, limits as wide as the data."""
+    sound = [r for r in recordings if r.state is not None and len(np.unique(r.state.stamps)) > 1]
+    if not sound:
+        raise BagError("no bag has two observations")
+    states = [r.state for r in sound if r.state is not None]
+    seen = Counter(state.names for state in states).most_common(1)[0][0]
+    names = tuple(name for name in seen if name not in (EPISODE_INDEX, EPISODE_STEP))
+    commands = [r.command for r in sound if r.command is not None]
+    joints = Counter(command.names for command in commands).most_common(1)[0][0] if commands else ()
+    same = [c.values[:, [c.names.index(j) for j in joints]] for c in commands if set(c.names) == set(joints)]
+    finite = [v[np.isfinite(v).all(1)] for v in same]
+    values = np.concatenate(finite) if finite else np.zeros((0, 0))
+    low, high = (values.min(0), values.max(0)) if len(values) else (np.zeros(len(joints)),) * 2
+    return EnvironmentSpec(
+        env=env,
+        task=task,
+        observation=ObservationSpec(names, ("",) * len(names)),
+        action=ActionSpec(joints, ("",) * len(joints), tuple(map(float, low)), tuple(map(float, high))),
+        rate=1.0 / float(np.median([measured_period(s.stamps) for s in states])),
+        max_steps=max(len(np.unique(s.stamps)) for s in states) - 1,
+    )
+
+
+def _observations(recording: Recording, topics: Topics) -> Series:
+    """The state messages, repeats of the same message removed."""
+    if recording.state is None:
+        raise BagError(f"no messages on topic '{topics.state}'; the bag has {recording.listed_topics()}")
+    state = _unique(recording.state, "observation")
+    if not np.isfinite(state.values).all():
+        row, column = np.argwhere(~np.isfinite(state.values))[0]
+        raise BagError(f"observation {row} has {state.values[row, column]} in '{state.names[column]}'")
+    backward = np.flatnonzero(np.diff(state.stamps) <= 0)
+    if len(backward):
+        raise BagError(f"stamps go back after observation {backward[0]}; they must grow")
+    if len(state.stamps) < 2:
+        raise BagError(f"{len(state.stamps)} observation; an episode has at least two")
+    return state
+
+
+def _unique(series: Series, what: str) -> Series:
+    """`series` without repeats (lockstep sends a message again when no answer comes); first of each stamp."""
+    first: dict[int, int] = {}
+    for row, stamp in enumerate(series.stamps.tolist()):
+        known = first.setdefault(stamp, row)
+        if not np.array_equal(series.values[known], series.values[row], equal_nan=True):
+            raise BagError(f"two different messages of {what} at stamp {stamp * 1e-9:.6f} s")
+    rows = list(first.values())
+    return replace(
+        series, stamps=series.stamps[rows], received=series.received[rows], values=series.values[rows]
+    )
+
+
+def _check_steps(state: Series) -> None:
+    indices = np.unique(state.column(EPISODE_INDEX)) if EPISODE_INDEX in state.names else np.zeros(1)
+    if len(indices) > 1:
+        raise BagError(
+            f"{len(indices)} episodes in one bag (episode/index {indices.astype(int).tolist()[:5]})"
+        )
+    steps = state.column(EPISODE_STEP).astype(int)
+    if steps[0] != 0:
+        raise BagError(f"the first observation is step {steps[0]}, not 0: the beginning is missing")
+    jumps = np.flatnonzero(np.diff(steps) != 1)
+    if len(jumps):
+        raise BagError(
+            f"step {steps[jumps[0]] + 1} is missing: {steps[jumps[0] + 1]} follows {steps[jumps[0]]}"
+        )
+
+
+def _check_spacing(state: Series, spec: EnvironmentSpec) -> None:
+    period = measured_period(state.stamps)
+    if abs(1.0 / period - spec.rate) > RATE_TOLERANCE * spec.rate:
+        raise BagError(f"observations come at {1.0 / period:.2f} Hz, expected {spec.rate:.2f} Hz")
+    gaps = np.flatnonzero(np.diff(state.stamps) * 1e-9 > GAP * period)
+    if len(gaps):
+        gap = (state.stamps[gaps[0] + 1] - state.stamps[gaps[0]]) * 1e-9
+        raise BagError(f"a frame was dropped: {gap:.3f} s after observation {gaps[0]}, period {period:.3f} s")
+
+
+def _in_order(series: Series, names: tuple[str, ...], topic: str) -> npt.NDArray[np.float64]:
+    """Columns of `series` in the order of `names`."""
+    found = [name for name in series.names if name not in (EPISODE_INDEX, EPISODE_STEP)]
+    if set(found) != set(names):
+        raise BagError(f"names in '{topic}' are not those expected: {difference(names, found)}")
+    return series.values[:, [series.names.index(name) for name in names]]
+
+
+def _actions(
+    recording: Recording, state: Series, spec: EnvironmentSpec, topics: Topics
+) -> tuple[npt.NDArray[np.float64], int]:
+    """Actions ``(T, A)``, one for every observation but the last, and how many commands answered none."""
+    if recording.command is None:
+        raise BagError(
+            f"no messages on topic '{topics.command}'; the bag has {recording.listed_topics()} "
+            "(import with --no-actions for an unlabeled dataset)"
+        )
+    command, when = recording.command, state.stamps
+    if (command.stamps == 0).all():  # stamp 0 means "now" to a trajectory controller: go by arrival
+        command, when = replace(command, stamps=command.received), state.received
+    else:
+        command = _unique(command, "command")
+    chosen, extra = _match(command.stamps, when)
+    missing = np.flatnonzero(chosen[:-1] < 0)
+    if len(missing):
+        raise BagError(
+            f"no command for observation {missing[0]} ({len(missing)} of {len(chosen) - 1} missing)"
+        )
+    values = _in_order(command, spec.action.names, topics.command)[chosen[:-1]]
+    low, high = np.asarray(spec.action.low), np.asarray(spec.action.high)
+    slack = LIMIT_TOLERANCE * np.maximum(1.0, np.abs(high - low))
+    bad = np.argwhere(~((values >= low - slack) & (values <= high + slack)))
+    if len(bad):
+        row, column = bad[0]
+        raise BagError(
+            f"action '{spec.action.names[column]}' is {values[row, column]:g} at step {row}, "
+            f"limits {low[column]:g} to {high[column]:g}"
+        )
+    return np.clip(values, low, high), extra
+
+
+def _match(commands: npt.NDArray[np.int64], when: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], int]:
+    """For each observation the row of its command, −1 for none; and how many commands fit no observation.
+
+    A command that bears the stamp of an observation answers that one. Any other belongs to the nearest
+    observation within half a period; of several, the nearest counts.
+    """
+    half = np.median(np.diff(when)) / 2
+    right = np.clip(np.searchsorted(when, commands), 1, len(when) - 1)
+    nearest = np.where(commands - when[right - 1] <= when[right] - commands, right - 1, right)
+    distance = np.abs(commands - when[nearest])
+    chosen = np.full(len(when), -1, dtype=np.int64)
+    best = np.full(len(when), np.inf)
+    for row in np.flatnonzero(distance <= half):
+        if distance[row] < best[nearest[row]]:
+            chosen[nearest[row]], best[nearest[row]] = row, distance[row]
+    return chosen, int((distance > half).sum())
+
+
+def _status(
+    recording: Recording, state: Series, topics: Topics, in_band: bool
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], int | None]:
+    """Rewards ``(T,)``, successes ``(T,)`` and the seed. Without status messages only episode.yaml speaks."""
+    steps = len(state.stamps) - 1
+    described = recording.description.get("seed")
+    if recording.status is None:
+        if in_band:
+            raise BagError(f"no messages on topic '{topics.status}'; the bag has {recording.listed_topics()}")
+        successes = np.zeros(steps, dtype=bool)
+        successes[-1] = bool(recording.description.get("success"))
+        return np.zeros(steps), successes, described if isinstance(described, int) else None
+    status = _unique(recording.status, "episode/status")
+    rows = {stamp: row for row, stamp in enumerate(status.stamps.tolist())}
+    missing = [i for i, stamp in enumerate(state.stamps.tolist()) if i and stamp not in rows]
+    if missing:
+        raise BagError(f"no episode/status for step {missing[0]} ({len(missing)} of {steps} missing)")
+    needed = {"reward", "success", "done", "episode/seed"}
+    if not needed <= set(status.names):
+        raise BagError(
+            f"names in '{topics.status}' are not those expected: {difference(needed, status.names)}"
+        )
+    order = [rows[stamp] for stamp in state.stamps[1:].tolist()]
+    if not np.isfinite(status.values[order]).all():
+        raise BagError("episode/status has values that are not finite")
+    if not status.column("done")[order[-1]]:
+        raise BagError(f"the episode is not finished: it stops at step {steps}")
+    seed = int(status.column("episode/seed")[order[-1]])
+    return status.column("reward")[order], status.column("success")[order] > 0.5, seed if seed >= 0 else None

@@ -1,0 +1,211 @@
+"""A rosbag2 folder as arrays: the messages that make an episode, and ``episode.yaml``. No judgement yet."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+from rosbags.rosbag2 import Reader
+from rosbags.typesys import Stores, get_typestore
+
+from clam_core.data.bag_recovery import is_unfinished, recover
+from clam_core.errors import ClamError
+
+STATE_TOPIC, COMMAND_TOPIC, STATUS_TOPIC = "/observation/state", "/command", "/episode/status"
+
+_JOINT_STATE, _JOINT_TRAJECTORY = "sensor_msgs/msg/JointState", "trajectory_msgs/msg/JointTrajectory"
+
+
+class BagError(Exception):
+    """Why a bag cannot become an episode; one line, without the bag's name."""
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Names of the topics that make an episode."""
+
+    state: str = STATE_TOPIC
+    command: str = COMMAND_TOPIC
+    status: str = STATUS_TOPIC
+
+
+@dataclass
+class Series:
+    """N messages of one topic that each carry the same `names` ``(D,)`` in the order of the bag.
+
+    `values` ``(N, D)``; `stamps` ``(N,)`` [ns] from the headers and `received` ``(N,)`` [ns] by the recorder.
+    """
+
+    names: tuple[str, ...]
+    stamps: npt.NDArray[np.int64]
+    received: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+
+    def column(self, name: str) -> npt.NDArray[np.float64]:
+        """Values of `name` ``(N,)``."""
+        return self.values[:, self.names.index(name)]
+
+
+@dataclass
+class Recording:
+    """What a bag holds. `topics` are all that are in it; a series is None where its topic has no messages."""
+
+    bag: Path
+    topics: dict[str, str]
+    state: Series | None
+    command: Series | None
+    status: Series | None
+    recovered: bool
+    description: dict[str, Any] = field(default_factory=dict)
+
+    def listed_topics(self) -> str:
+        """All topics for an error line."""
+        return ", ".join(sorted(self.topics)) or "no topic"
+
+
+def find_bags(source: Path) -> list[Path]:
+    """Bag folders: `source` itself, or those directly inside it, sorted by name.
+
+    Raises:
+        ClamError: `source` does not exist or holds no bag.
+    """
+    if not source.is_dir():
+        raise ClamError(f"no folder at '{source}'; give a bag folder, or a folder of bag folders")
+    if _is_bag(source):
+        return [source]
+    bags = sorted(folder for folder in source.iterdir() if folder.is_dir() and _is_bag(folder))
+    if not bags:
+        raise ClamError(f"no rosbag2 folder in '{source}'; record some, or give another folder")
+    return bags
+
+
+def read_bag(bag: Path, topics: Topics) -> Recording:
+    """Read one bag folder. An unfinished one (killed recorder) is read up to its last complete record.
+
+    Raises:
+        BagError: the bag is corrupt, or a message of an expected topic has another type or changes its names.
+    """
+    description = _read_description(bag)
+    with tempfile.TemporaryDirectory(prefix="clam-bag-") as scratch:
+        try:
+            recovered = recover(bag, Path(scratch)) if is_unfinished(bag) else None
+            with Reader(recovered or bag) as reader:
+                in_bag = {connection.topic: connection.msgtype for connection in reader.connections}
+                messages = {
+                    topic: _read_series(reader, topic, kind)
+                    for topic, kind in (
+                        (topics.state, _JOINT_STATE),
+                        (topics.command, _JOINT_TRAJECTORY),
+                        (topics.status, _JOINT_STATE),
+                    )
+                }
+        except BagError:
+            raise
+        except ClamError as error:
+            raise BagError(str(error)) from error
+        except Exception as error:  # rosbags raises whatever a damaged file makes its parsers stumble over
+            raise BagError(f"the bag is corrupt ({_one_line(error)})") from error
+    return Recording(
+        bag=bag,
+        topics=in_bag,
+        state=messages[topics.state],
+        command=messages[topics.command],
+        status=messages[topics.status],
+        recovered=recovered is not None,
+        description=description,
+    )
+
+
+def bag_hash(bag: Path) -> str:
+    """SHA-256 over the storage files of `bag`, in order of their names."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in bag.iterdir() if path.suffix in (".mcap", ".db3", ".zstd")):
+        with file.open("rb") as stream:
+            for block in iter(lambda: stream.read(2**20), b""):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _is_bag(folder: Path) -> bool:
+    return (folder / "metadata.yaml").is_file() or any(folder.glob("*.mcap")) or any(folder.glob("*.db3"))
+
+
+def _read_description(bag: Path) -> dict[str, Any]:
+    file = bag / "episode.yaml"
+    if not file.is_file():
+        return {}
+    try:
+        content = yaml.safe_load(file.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BagError(f"episode.yaml cannot be read ({_one_line(error)})") from error
+    if not isinstance(content, dict):
+        raise BagError("episode.yaml is not a mapping of names to values")
+    return content
+
+
+def _read_series(reader: Reader, topic: str, kind: str) -> Series | None:
+    connections = [connection for connection in reader.connections if connection.topic == topic]
+    if any(connection.msgtype != kind for connection in connections):
+        raise BagError(f"topic '{topic}' has type {connections[0].msgtype}, expected {kind}")
+    if not connections:
+        return None
+    typestore = get_typestore(Stores.ROS2_JAZZY)
+    names: tuple[str, ...] | None = None
+    stamps: list[int] = []
+    received: list[int] = []
+    values: list[npt.NDArray[np.float64]] = []
+    for _, time, data in reader.messages(connections):
+        message: Any = typestore.deserialize_cdr(data, kind)
+        message_names, row = _content(message, kind, topic)
+        if names is None:
+            names = message_names
+        elif message_names != names:
+            raise BagError(
+                f"names in '{topic}' change at message {len(stamps)}: {difference(names, message_names)}"
+            )
+        stamps.append(message.header.stamp.sec * 10**9 + message.header.stamp.nanosec)
+        received.append(time)
+        values.append(row)
+    if names is None:
+        return None
+    return Series(
+        names, np.array(stamps, np.int64), np.array(received, np.int64), np.array(values, np.float64)
+    )
+
+
+def _content(message: Any, kind: str, topic: str) -> tuple[tuple[str, ...], npt.NDArray[np.float64]]:
+    """Names and values of one message."""
+    if kind == _JOINT_STATE:
+        names, row = tuple(message.name), np.asarray(message.position, dtype=np.float64)
+    else:
+        if not message.points:
+            raise BagError(f"a message of '{topic}' has no point")
+        names, row = tuple(message.joint_names), np.asarray(message.points[0].positions, dtype=np.float64)
+    if len(names) != len(row):
+        raise BagError(f"a message of '{topic}' has {len(names)} names but {len(row)} values")
+    if len(set(names)) != len(names):
+        raise BagError(f"a message of '{topic}' names a value twice")
+    return names, row
+
+
+def difference(expected: Iterable[str], found: Iterable[str]) -> str:
+    """What is missing and what is new, for an error line."""
+    missing, extra = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
+    parts = [
+        f"{label} {', '.join(n[:5])}{' …' if n[5:] else ''}"
+        for label, n in (("without", missing), ("with", extra))
+        if n
+    ]
+    return "; ".join(parts) or "another order"
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:160]}" if text else type(error).__name__

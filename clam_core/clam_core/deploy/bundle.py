@@ -1,0 +1,79 @@
+"""A bundle is a folder, ``bundle.json`` and ``weights.safetensors``: all that a policy needs to run anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from clam_core.deploy.device import resolve_device
+from clam_core.deploy.policy import Policy
+from clam_core.errors import ClamError
+from clam_core.models.actor import Actor, ActorConfig
+from clam_core.spec import EnvironmentSpec
+
+FORMAT_VERSION = 1
+
+
+def save_bundle(
+    folder: Path, actor: Actor, spec: EnvironmentSpec, ensembling_m: float | None, provenance: dict[str, Any]
+) -> None:
+    """Write a bundle atomically; an older one in its place is replaced."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    description = {
+        "format_version": FORMAT_VERSION,
+        "spec": spec.to_json(),
+        "actor": actor.config.to_json(),
+        "normalization": {
+            name: value.tolist() for name, value in actor.features.state_dict().items()
+        },
+        "ensembling_m": ensembling_m,
+        "provenance": provenance,
+    }
+    (partial / "bundle.json").write_text(json.dumps(description, indent=2))
+    weights = {name: value.detach().cpu().contiguous() for name, value in actor.state_dict().items()}
+    save_file(weights, partial / "weights.safetensors")
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(partial, folder)
+
+
+def load_bundle(
+    path: Path | str, device: str = "auto", *, ensembling_m: float | None = None, chunk: int | None = None
+) -> Policy:
+    """The policy of a bundle. `ensembling_m` and `chunk` (use only the first k actions) override the bundle's.
+
+    Raises:
+        ClamError: no bundle there, another format version, damaged files, a chunk longer than the bundle's.
+    """
+    folder = Path(path)
+    if not (folder / "bundle.json").is_file():
+        raise ClamError(f"no bundle at '{folder}': expected bundle.json there; `clam train` writes RUN/bundle")
+    try:
+        description = json.loads((folder / "bundle.json").read_text())
+    except json.JSONDecodeError as error:
+        raise ClamError(f"'{folder}/bundle.json' is not valid JSON ({error}); export the bundle again") from error
+    if description.get("format_version") != FORMAT_VERSION:
+        raise ClamError(
+            f"bundle '{folder}' has format version {description.get('format_version')}, this clam reads "
+            f"{FORMAT_VERSION}; export it again with this version"
+        )
+    actor = Actor(ActorConfig.from_json(description["actor"]))
+    try:
+        actor.load_state_dict(load_file(folder / "weights.safetensors"))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = str(error).splitlines()[0]
+        raise ClamError(f"weights of bundle '{folder}' cannot be read ({reason}); export it again") from error
+    m = description["ensembling_m"] if ensembling_m is None else ensembling_m
+    policy = Policy(
+        actor, EnvironmentSpec.from_json(description["spec"]), resolve_device(device), m, description["provenance"]
+    )
+    if chunk is not None:
+        policy.shorten_chunk(chunk)
+    return policy

@@ -1,0 +1,34 @@
+"""Environments by name. A simulator is imported only when one of its environments is made."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, cast
+
+from clam_core.envs.base import Environment, Step
+from clam_core.errors import ClamError, did_you_mean
+
+#: Environment name → ``module:class``. A class takes ``(task, **options)``.
+ENVS: dict[str, str] = {
+    "metaworld": "clam_core.envs.metaworld:MetaWorld",
+    "gym": "clam_core.envs.gym:Gym",
+}
+
+
+def make_env(env: str, task: str, **options: Any) -> Environment:
+    """The environment `env` doing `task`. Options are the class's own, e.g. ``image_size`` of Meta-World.
+
+    Raises:
+        ClamError: no such environment or task (the line names the nearest valid one), or a missing simulator.
+    """
+    if env not in ENVS:
+        raise ClamError(f"unknown environment '{env}', {did_you_mean(env, ENVS)}")
+    module, _, name = ENVS[env].partition(":")
+    try:
+        environment_class = getattr(importlib.import_module(module), name)
+    except ImportError as error:
+        raise ClamError(f"environment '{env}' cannot be loaded ({error}); install its simulator") from error
+    return cast(Environment, environment_class(task, **options))
+
+
+__all__ = ["ENVS", "Environment", "Step", "make_env"]

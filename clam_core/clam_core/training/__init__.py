@@ -1,0 +1,1 @@
+"""Training: configuration, data on the device, the one trainer, run folders."""

@@ -1,0 +1,24 @@
+"""Build file of clam_core (ament_python)."""
+
+from setuptools import find_packages, setup
+
+package_name = "clam_core"
+
+setup(
+    name=package_name,
+    version="0.1.0",
+    packages=find_packages(),
+    package_data={"clam_core": ["py.typed"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{package_name}"]),
+        (f"share/{package_name}", ["package.xml"]),
+    ],
+    install_requires=["setuptools", "numpy", "pyyaml", "torch", "zarr"],  # all of it, pinned: ../requirements.txt
+    python_requires=">=3.10",
+    zip_safe=False,
+    maintainer="CLAM on ROS 2 maintainers",
+    maintainer_email="maintainers@clam.invalid",
+    description="Continuous latent action models: methods, datasets, environments, deployment runtime. No ROS.",
+    license="MIT",
+    entry_points={"console_scripts": ["clam = clam_core.cli:main"]},
+)

@@ -1,0 +1,141 @@
+"""A graph is data: the nodes that run together, their parameters, and the arguments that people may set."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from clam_core.errors import ClamError, did_you_mean
+
+TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
+REFERENCE = re.compile(r"\$\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of a graph. `default` has the Python type of `type`; a required argument has none."""
+
+    name: str
+    type: str
+    description: str
+    required: bool = False
+    default: Any = None
+    choices: tuple[Any, ...] = ()
+
+    def parse(self, text: str) -> Any:
+        """Value of the argument's type from command-line text.
+
+        Raises:
+            ClamError: not of that type, or not one of the choices.
+        """
+        try:
+            value = _parse_bool(text) if self.type == "bool" else TYPES[self.type](text)
+        except ValueError as error:
+            wanted = {"int": "a whole number", "float": "a number", "bool": "true or false"}[self.type]
+            raise ClamError(f"argument '{self.name}' is '{text}', but must be {wanted}: {self.name}:=…") from error
+        if self.choices and value not in self.choices:
+            raise ClamError(f"argument '{self.name}' is '{text}': {did_you_mean(text, map(str, self.choices))}")
+        return value
+
+
+@dataclass(frozen=True)
+class Node:
+    """One process. Strings may hold ``${argument}``; alone in a string it keeps the argument's type.
+
+    The node is part of the graph when all arguments of `only_if` have the given values, and not all of `unless`.
+    """
+
+    package: str
+    executable: str
+    name: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    namespace: str = ""
+    only_if: Mapping[str, Any] = field(default_factory=dict)
+    unless: Mapping[str, Any] = field(default_factory=dict)
+    on_exit: str | None = None
+
+    @property
+    def ends_graph(self) -> bool:
+        """True when the whole graph shuts down once this node has ended."""
+        return self.on_exit == "shutdown"
+
+    def present(self, values: Mapping[str, Any]) -> bool:
+        """True when the node is part of the graph under these argument values."""
+        wanted = all(values[name] == value for name, value in self.only_if.items())
+        unwanted = self.unless and all(values[name] == value for name, value in self.unless.items())
+        return wanted and not unwanted
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes that run together. Read one with `clam_bringup.graph_file.load_graph`."""
+
+    name: str
+    description: str
+    arguments: tuple[Argument, ...]
+    nodes: tuple[Node, ...]
+
+    def parse(self, texts: Mapping[str, str]) -> dict[str, Any]:
+        """Typed value of every argument: the given text, or the default.
+
+        Raises:
+            ClamError: unknown argument, required argument missing, value of the wrong type or not a choice.
+        """
+        arguments = {argument.name: argument for argument in self.arguments}
+        for name in texts:
+            if name not in arguments:
+                raise ClamError(f"graph '{self.name}' has no argument '{name}': {did_you_mean(name, arguments)}")
+        values: dict[str, Any] = {}
+        for name, argument in arguments.items():
+            if name in texts:
+                values[name] = argument.parse(texts[name])
+            elif argument.required:
+                raise ClamError(f"graph '{self.name}' needs {name}:=… ({argument.description})")
+            else:
+                values[name] = argument.default
+        return values
+
+    def resolve(self, texts: Mapping[str, str]) -> tuple[Node, ...]:
+        """The nodes to start for these arguments, with every ``${argument}`` replaced.
+
+        Raises:
+            ClamError: as `parse`.
+        """
+        values = self.parse(texts)
+        return tuple(
+            replace(
+                node,
+                parameters={name: substitute(value, values) for name, value in node.parameters.items()},
+                namespace=str(substitute(node.namespace, values)),
+            )
+            for node in self.nodes
+            if node.present(values)
+        )
+
+
+def substitute(value: Any, values: Mapping[str, Any]) -> Any:
+    """`value` with every ``${argument}`` replaced; alone in a string it keeps the argument's type."""
+    if isinstance(value, list):
+        return [substitute(item, values) for item in value]
+    if not isinstance(value, str):
+        return value
+    whole = REFERENCE.fullmatch(value)
+    if whole:
+        return values[whole[1]]
+    return REFERENCE.sub(lambda match: str(values[match[1]]), value)
+
+
+def references(value: Any) -> set[str]:
+    """Names of the arguments that `value` refers to."""
+    if isinstance(value, list):
+        return set().union(*map(references, value))
+    return set(REFERENCE.findall(value)) if isinstance(value, str) else set()
+
+
+def _parse_bool(text: str) -> bool:
+    words = {"true": True, "false": False}
+    if text.lower() not in words:
+        raise ValueError(text)
+    return words[text.lower()]

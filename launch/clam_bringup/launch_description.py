@@ -1,0 +1,49 @@
+"""The same graphs for ``ros2 launch``. Only this module and the launch files import ``launch``."""
+
+from __future__ import annotations
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node as LaunchNode
+
+from clam_bringup.graph import Argument, Graph, Node
+from clam_bringup.graph_file import load_graph
+
+
+def launch_description(name: str) -> LaunchDescription:
+    """The graph as a launch description: its arguments, then its nodes once the arguments are known."""
+    graph = load_graph(name)
+    return LaunchDescription(
+        [*map(_declare, graph.arguments), OpaqueFunction(function=_nodes, args=[graph])],
+    )
+
+
+def _declare(argument: Argument) -> DeclareLaunchArgument:
+    return DeclareLaunchArgument(
+        argument.name,
+        description=argument.description or argument.name,
+        default_value=None if argument.required else _text(argument.default),
+        choices=[_text(choice) for choice in argument.choices] or None,
+    )
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _nodes(context: LaunchContext, graph: Graph) -> list[LaunchDescriptionEntity]:
+    texts = {item.name: LaunchConfiguration(item.name).perform(context) for item in graph.arguments}
+    return [_node(node) for node in graph.resolve(texts)]
+
+
+def _node(node: Node) -> LaunchNode:
+    return LaunchNode(
+        package=node.package,
+        executable=node.executable,
+        name=node.name,
+        namespace=node.namespace or None,
+        parameters=[dict(node.parameters)],
+        output="screen",
+        on_exit=[Shutdown(reason=f"{node.name} has ended")] if node.ends_graph else None,
+    )

@@ -1,0 +1,108 @@
+"""``clam-launch GRAPH key:=value …``: starts a graph with nothing but pip's packages, like ``ros2 launch`` does.
+
+Examples:
+  clam-launch sim --show
+  clam-launch sim env:=gym task:=Pendulum-v1
+  clam-launch record task:=assembly kind:=play episodes:=50 out:=bags/play
+  clam-launch policy bundle:=runs/clam/bundle task:=assembly episodes:=20 out:=rollouts.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from clam_core.errors import ClamError
+
+from clam_bringup.child import find_executable
+from clam_bringup.graph import Graph, Node
+from clam_bringup.graph_file import graph_files, load_graph
+from clam_bringup.processes import Processes
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Console script; returns the first exit status of a node that is not 0."""
+    parsed = _parser().parse_intermixed_args(arguments)
+    try:
+        graph = load_graph(parsed.graph)
+        if parsed.show:
+            print(describe(graph))
+            return 0
+        return run(graph.resolve(_split(parsed.arguments)))
+    except ClamError as error:
+        print(f"clam-launch: error: {error}", file=sys.stderr)
+        return 1
+
+
+def run(nodes: Sequence[Node]) -> int:
+    """Start the nodes, wait for their end; returns the first exit status that is not 0.
+
+    Raises:
+        ClamError: an executable is not installed; then nothing was started.
+    """
+    for node in nodes:
+        find_executable(node.package, node.executable)
+    processes = Processes()
+    with tempfile.TemporaryDirectory(prefix="clam-launch-") as folder:
+        for node in nodes:
+            file = Path(folder) / f"{node.name}.yaml"
+            file.write_text(yaml.safe_dump({"/**": {"ros__parameters": dict(node.parameters)}}))
+            processes.start(node.name, command(node, file), vital=node.ends_graph)
+        return processes.run()
+
+
+def command(node: Node, parameters: Path) -> list[str]:
+    """Command line of a node's process."""
+    module = [sys.executable, "-m", "clam_bringup.child", node.package, node.executable]
+    ros = ["--ros-args", "--params-file", str(parameters), "-r", f"__node:={node.name}"]
+    if node.namespace:
+        ros += ["-r", f"__ns:=/{node.namespace.strip('/')}"]
+    return [*module, *ros]
+
+
+def describe(graph: Graph) -> str:
+    """The graph as text for people: arguments, then nodes."""
+    lines = [f"{graph.name}: {graph.description}", "", "arguments"]
+    for argument in graph.arguments:
+        default = "required" if argument.required else f"default {argument.default!r}"
+        choices = f"; one of {', '.join(map(str, argument.choices))}" if argument.choices else ""
+        lines.append(f"  {argument.name}:=  ({argument.type}, {default}{choices})  {argument.description}")
+    lines += ["", "nodes"]
+    for node in graph.nodes:
+        conditions = [f"if {name} is {value}" for name, value in node.only_if.items()]
+        conditions += [f"unless {name} is {value}" for name, value in node.unless.items()]
+        lines.append(f"  {node.name}  ({', '.join([f'{node.package} {node.executable}', *conditions])})")
+        lines += [f"    {name}: {value}" for name, value in node.parameters.items()]
+    return "\n".join(lines)
+
+
+def _split(arguments: Sequence[str]) -> dict[str, str]:
+    texts = {}
+    for argument in arguments:
+        name, separator, text = argument.partition(":=")
+        if not separator:
+            raise ClamError(f"'{argument}' is not of the form key:=value, e.g. task:=assembly")
+        texts[name] = text
+    return texts
+
+
+def _parser() -> argparse.ArgumentParser:
+    listed = "\n".join(f"  {name:10s} {load_graph(name).description}" for name in graph_files())
+    parser = argparse.ArgumentParser(
+        prog="clam-launch",
+        description=__doc__,
+        epilog=f"graphs:\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("graph", metavar="GRAPH", help="one of the graphs below, or a .yaml file")
+    parser.add_argument("arguments", nargs="*", metavar="key:=value", help="arguments of the graph, see --show")
+    parser.add_argument("--show", action="store_true", help="print the graph and its arguments, start nothing")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""A policy on a stream of stamped observations that may repeat, come late, jump or be broken. No ROS here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from clam_core.deploy import TemporalEnsembler
+from clam_core.spec import Observation
+
+Vector = npt.NDArray[np.float64]
+
+
+class ChunkPolicy(Protocol):
+    """What the runner needs of `clam_core.deploy.Policy`."""
+
+    @property
+    def chunk(self) -> int: ...
+    @property
+    def ensembler(self) -> TemporalEnsembler: ...
+    def reset(self) -> None: ...
+    def predict_chunk(self, observation: Observation) -> Vector: ...
+
+
+class Refused(Exception):
+    """No command for this observation; says why in one line."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One observation: `stamp` [ns], state ``(D,)``, episode index and step (None on a robot)."""
+
+    stamp: int
+    state: Vector
+    episode: int | None = None
+    step: int | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Answer to the observation of `stamp` [ns]: chunk ``(K, A)``, action to take now ``(A,)``."""
+
+    stamp: int
+    chunk: Vector
+    action: Vector
+
+
+class PolicyRunner:
+    """Decides when an episode begins, which step an observation is, and which action is due.
+
+    Steps are counted with stamps, round((stamp − first) · rate), so a chunk that comes late still lands on
+    the steps it was predicted for. `gap` [s] without an observation begins a new episode; None where time is
+    simulated in lockstep.
+
+    A repeated stamp gets the same answer and does not advance the policy. Used by one thread.
+    """
+
+    def __init__(self, policy: ChunkPolicy, size: int, actions: int, rate: float, gap: float | None) -> None:
+        self.policy = policy
+        self._size = size
+        self._actions = actions
+        self._rate = rate
+        self._gap = None if gap is None else round(gap * 1e9)
+        self._last: Sample | None = None
+        self._answer: Answer | None = None
+        self._first = 0
+        self.resets = 0
+
+    def reset(self) -> None:
+        """Forget the episode; the next observation begins a new one."""
+        self.policy.reset()
+        self._last = self._answer = None
+        self.resets += 1
+
+    def answer(self, sample: Sample, now: int | None = None) -> Answer:
+        """The answer to `sample`; `now` [ns] after inference decides which step is due (None: that of the
+        sample).
+
+        Raises:
+            Refused: the state is not finite or out of order, the policy's output is unusable, or it came too
+            late.
+        """
+        if sample.state.shape != (self._size,):
+            raise Refused(f"state has shape {sample.state.shape}, the policy takes ({self._size},)")
+        if not np.isfinite(sample.state).all():
+            raise Refused(
+                f"{int((~np.isfinite(sample.state)).sum())} of {self._size} state values are not finite"
+            )
+        if self._begins_episode(sample):
+            self.reset()
+            self._first = sample.stamp
+        elif self._last is not None and sample.stamp < self._last.stamp:
+            late = (self._last.stamp - sample.stamp) / 1e9
+            raise Refused(f"observation is {late:.3f} s older than the one before")
+        if self._answer is None or self._answer.stamp != sample.stamp:
+            self._answer = self._predict(sample)
+        return self._answer if now is None else self._due(self._answer, now)
+
+    def _begins_episode(self, sample: Sample) -> bool:
+        last = self._last
+        if last is None or sample.episode != last.episode:
+            return True
+        if sample.step == 0 and sample.stamp != last.stamp:
+            return True  # the simulator was started anew and counts from 0 again
+        return self._gap is not None and abs(sample.stamp - last.stamp) > self._gap
+
+    def _predict(self, sample: Sample) -> Answer:
+        self._last = sample
+        step = self._step_of(sample.stamp)
+        chunk = np.asarray(self.policy.predict_chunk({"state": sample.state}), dtype=np.float64)
+        expected = (self.policy.chunk, self._actions)
+        problem = f"shape {chunk.shape} instead of {expected}" if chunk.shape != expected else ""
+        if not problem and not np.isfinite(chunk).all():
+            problem = "numbers that are not finite"
+        if problem:
+            self.reset()  # whatever the policy remembers may be broken too
+            raise Refused(f"the policy gave {problem}")
+        self.policy.ensembler.add(step, chunk)
+        return Answer(sample.stamp, chunk, self.policy.ensembler.action_at(step))
+
+    def _due(self, answer: Answer, now: int) -> Answer:
+        """The answer with the action of the step that `now` lies in."""
+        step = self._step_of(answer.stamp)
+        late = int((now - answer.stamp) / 1e9 * self._rate)
+        if late >= self.policy.chunk:
+            raise Refused(f"the answer is {late} steps late, the chunk holds {self.policy.chunk}")
+        if late <= 0:
+            return answer
+        return Answer(answer.stamp, answer.chunk, self.policy.ensembler.action_at(step + late))
+
+    def _step_of(self, stamp: int) -> int:
+        return round((stamp - self._first) / 1e9 * self._rate)

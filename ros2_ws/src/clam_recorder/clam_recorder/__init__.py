@@ -1,0 +1,1 @@
+"""The episode recorder: a node around `EpisodeRecorder`, which knows no ROS."""

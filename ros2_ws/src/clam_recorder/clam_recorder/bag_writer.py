@@ -1,0 +1,137 @@
+"""Two ways to write the same rosbag2 folder (MCAP): the `rosbags` library, and rosbag2's own writer."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from clam_core.errors import ClamError, did_you_mean
+
+
+class BagWriter(Protocol):
+    """One bag being written. Messages are serialized (CDR); used by one thread at a time."""
+
+    def write(self, topic: str, stamp: int, data: bytes) -> None:
+        """Append a message received at `stamp` [ns since the epoch]."""
+
+    def flush(self) -> None:
+        """Hand everything written so far to the operating system, so that a killed process loses nothing of
+        it.
+        """
+
+    def close(self) -> None:
+        """Finish the bag: index and metadata.yaml."""
+
+
+class RosbagsWriter:
+    """`rosbags`: pure Python, for machines without rosbag2_py.
+
+    Raises:
+        ClamError: a message type that `rosbags` does not know.
+    """
+
+    NAME = "rosbags"
+
+    def __init__(self, path: Path, topics: Mapping[str, str]) -> None:
+        from rosbags.rosbag2 import StoragePlugin, Writer
+        from rosbags.typesys import Stores, get_typestore
+
+        store = get_typestore(Stores.LATEST)
+        unknown = [kind for kind in topics.values() if kind not in store.fielddefs]
+        if unknown:
+            raise ClamError(
+                f"backend rosbags does not know type '{unknown[0]}': use backend rosbag2_py for it"
+            )
+        # Version 8 is read by the rosbag2 of Humble and Jazzy alike.
+        self._writer = Writer(path, version=8, storage_plugin=StoragePlugin.MCAP)
+        self._writer.open()
+        self._connections = {
+            topic: self._writer.add_connection(topic, kind, typestore=store) for topic, kind in topics.items()
+        }
+
+    def write(self, topic: str, stamp: int, data: bytes) -> None:
+        """See `BagWriter`."""
+        self._writer.write(self._connections[topic], stamp, data)
+
+    def flush(self) -> None:
+        """See `BagWriter`. Ends the chunk that `rosbags` would keep in memory until it holds a megabyte."""
+        storage: Any = self._writer.storage
+        if storage.chunk.msgs:
+            storage.close_chunk()
+        storage.bio.flush()
+
+    def close(self) -> None:
+        """See `BagWriter`."""
+        self._writer.close()
+
+
+class Rosbag2PyWriter:
+    """`rosbag2_py` of a system ROS 2. Without cache and chunks, so that there is nothing to flush."""
+
+    NAME = "rosbag2_py"
+
+    def __init__(self, path: Path, topics: Mapping[str, str]) -> None:
+        import rosbag2_py
+
+        storage = rosbag2_py.StorageOptions(uri=str(path), storage_id="mcap")
+        storage.max_cache_size = 0
+        storage.storage_preset_profile = "fastwrite"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._writer = rosbag2_py.SequentialWriter()
+        try:
+            self._writer.open(storage, rosbag2_py.ConverterOptions("cdr", "cdr"))
+        except RuntimeError as error:
+            raise OSError(0, str(error).splitlines()[0]) from error
+        for number, (topic, kind) in enumerate(topics.items()):
+            arguments = {"name": topic, "type": kind, "serialization_format": "cdr"}
+            try:
+                metadata = rosbag2_py.TopicMetadata(id=number, **arguments)  # since Jazzy
+            except TypeError:
+                metadata = rosbag2_py.TopicMetadata(**arguments)
+            self._writer.create_topic(metadata)
+
+    def write(self, topic: str, stamp: int, data: bytes) -> None:
+        """See `BagWriter`."""
+        self._writer.write(topic, data, stamp)
+
+    def flush(self) -> None:
+        """See `BagWriter`."""
+
+    def close(self) -> None:
+        """See `BagWriter`."""
+        if hasattr(self._writer, "close"):
+            self._writer.close()
+        del self._writer  # Humble writes metadata.yaml in the destructor
+
+
+BACKENDS: dict[str, Callable[[Path, Mapping[str, str]], BagWriter]] = {
+    RosbagsWriter.NAME: RosbagsWriter,
+    Rosbag2PyWriter.NAME: Rosbag2PyWriter,
+}
+
+
+def choose_backend(name: str) -> str:
+    """`name` if it is installed; for "auto", rosbag2_py where it is and rosbags elsewhere.
+
+    Raises:
+        ClamError: unknown or not installed.
+    """
+    installed = [backend for backend in BACKENDS if importlib.util.find_spec(backend) is not None]
+    if name == "auto" and installed:
+        return installed[-1]
+    if name != "auto" and name not in BACKENDS:
+        raise ClamError(f"unknown backend '{name}', {did_you_mean(name, ['auto', *BACKENDS])}")
+    if name not in installed:
+        raise ClamError(f"backend '{name}' is not installed; installed: {', '.join(installed) or 'none'}")
+    return name
+
+
+def backend_version(name: str) -> str:
+    """Installed version of a backend, for episode.yaml."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "system"

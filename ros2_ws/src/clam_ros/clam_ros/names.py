@@ -1,0 +1,26 @@
+"""Names of topics, services and in-band fields (DESIGN.md, "ROS 2 interface")."""
+
+from __future__ import annotations
+
+OBSERVATION = "observation/state"
+COMMAND = "command"
+ACTION_CHUNK = "policy/action_chunk"
+STATUS = "episode/status"
+REWARD = "episode/reward"
+SUCCESS = "episode/success"
+
+RESET = "reset"
+RECORD_START = "record/start"
+RECORD_STOP = "record/stop"
+RECORD_DISCARD = "record/discard"
+POLICY_ENABLE = "policy/enable"
+
+#: Last two names of observation/state in a simulator. DDS orders messages only within a topic, so the episode
+#: travels with the observation: a policy resets itself when the index changes, an importer proves that no
+#: step is missing.
+EPISODE_INDEX = "episode/index"
+EPISODE_STEP = "episode/step"
+IN_BAND = (EPISODE_INDEX, EPISODE_STEP)
+
+#: Names of episode/status; its stamp is that of the observation which ends the transition.
+STATUS_FIELDS = (EPISODE_INDEX, EPISODE_STEP, "episode/seed", "reward", "return", "success", "done")

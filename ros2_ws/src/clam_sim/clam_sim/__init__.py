@@ -1,0 +1,1 @@
+"""The simulator side of the graph: bridge, scripted operator, rollouts."""

@@ -1,0 +1,107 @@
+"""Puts an episode together from statuses and commands, which DDS may deliver in any order between topics."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from clam_core.errors import ClamError
+from clam_ros.messages import Status, Vector
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """One finished episode of T steps; `actions[t]` is None where no command answered observation t."""
+
+    seed: int
+    success: bool
+    episode_return: float
+    rewards: list[float]
+    actions: list[list[float] | None]
+
+    def to_json(self) -> dict[str, object]:
+        """The entry in the results file."""
+        entry = asdict(self)
+        entry["return"] = entry.pop("episode_return")
+        return {**entry, "steps": len(self.rewards)}
+
+
+class EpisodeLog:
+    """Collects what is said between a reset and the end of its episode: statuses by step, commands by stamp.
+
+    `episode` is the index that the bridge answers to the reset; messages may come before that answer.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.episode: int | None = None
+        self._statuses_of: dict[int, dict[int, Status]] = {}
+        self._commands: dict[int, Vector] = {}
+        self._done: set[int] = set()
+
+    def add_status(self, status: Status) -> None:
+        """A status of any episode; repetitions are ignored."""
+        self._statuses_of.setdefault(status.episode, {}).setdefault(status.step, status)
+        if status.done:
+            self._done.add(status.episode)
+
+    def add_command(self, stamp: int, action: Vector) -> None:
+        """The command that answers the observation of `stamp` [ns]; repetitions are ignored."""
+        self._commands.setdefault(stamp, action)
+
+    @property
+    def done(self) -> bool:
+        """The last step of the episode was seen."""
+        return self.episode in self._done
+
+    @property
+    def steps(self) -> int:
+        """Statuses seen so far; grows while the episode is alive."""
+        return len(self._statuses)
+
+    @property
+    def _statuses(self) -> dict[int, Status]:
+        return {} if self.episode is None else self._statuses_of.get(self.episode, {})
+
+    def missing(self) -> str:
+        """What a finished episode lacks, in words; empty when it is complete."""
+        last = max(self._statuses, default=0)
+        statuses = [step for step in range(last + 1) if step not in self._statuses]
+        if statuses:
+            return f"{len(statuses)} of {last + 1} statuses, first of step {statuses[0]}"
+        stamps = [self._statuses[step].stamp for step in range(last)]
+        commands = [step for step, stamp in enumerate(stamps) if stamp not in self._commands]
+        return f"{len(commands)} of {last} commands, first of step {commands[0]}" if commands else ""
+
+    def result(self) -> EpisodeResult:
+        """The episode. All statuses must be there."""
+        last = max(self._statuses)
+        ends = [self._statuses[step] for step in range(1, last + 1)]
+        answers = [self._commands.get(self._statuses[step].stamp) for step in range(last)]
+        return EpisodeResult(
+            seed=self.seed,
+            success=any(status.success for status in ends),
+            episode_return=ends[-1].episode_return,
+            rewards=[status.reward for status in ends],
+            actions=[None if action is None else action.tolist() for action in answers],
+        )
+
+
+def write_results(path: Path, results: Sequence[EpisodeResult]) -> None:
+    """Write the results file atomically.
+
+    Raises:
+        ClamError: the file cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps({"episodes": [result.to_json() for result in results]}, indent=1))
+        os.replace(partial, path)
+    except OSError as error:
+        raise ClamError(
+            f"results cannot be written to '{path}' ({error.strerror}): choose another `out`"
+        ) from error

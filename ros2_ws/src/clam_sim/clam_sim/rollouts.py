@@ -1,0 +1,144 @@
+"""Rollouts: plays a policy through the graph on given seeds and writes what came of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from clam_core.errors import ClamError
+from clam_ros import names
+from clam_ros.episode_client import EpisodeClient
+from clam_ros.messages import MessageRefused, StatusReader
+from clam_ros.node import Node, run
+from clam_ros.qos import COLLECT
+from clam_ros.stamps import to_ns
+from clam_ros.waiting import sleep, wait_for
+from rclpy.task import Future
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+
+from clam_sim.rollout_log import EpisodeLog, EpisodeResult, write_results
+from clam_sim.simulation import MODES
+
+TRIES = 3  # of one seed, when a message of it was lost
+
+
+class Rollouts(Node):
+    """Resets the bridge to each seed, waits until the episode is done, writes JSON, ends with status 0."""
+
+    interrupted_status = 130
+
+    def __init__(self) -> None:
+        super().__init__("rollouts")
+        self.declare("episodes", 20, "Number of episodes.", low=1)
+        self.declare(
+            "seed", 1_000_000, "Seed of the first episode; evaluation seeds start at 1,000,000.", low=0
+        )
+        self.declare("out", "rollouts.json", "Results file (JSON).")
+        self.declare(
+            "mode", "lockstep", "Mode of the bridge; lockstep insists on a command per step.", choices=MODES
+        )
+        self.declare("bridge", "sim_bridge", "Name of the bridge node, for its parameter `seed`.")
+        self.declare("timeout", 120.0, "Longest wait for a service or for the next step [s].", low=1.0)
+
+    def configure(self) -> None:
+        """Create subscriptions and clients."""
+        self._read_status = StatusReader()
+        self._lockstep = self.value("mode") == "lockstep"
+        self._begin(seed=-1)
+        self.subscribe(JointState, names.STATUS, self._on_status, COLLECT)
+        self.subscribe(JointTrajectory, names.COMMAND, self._on_command, COLLECT)
+        self._client = EpisodeClient(
+            self, bridge=self.value("bridge"), record=False, timeout=self.value("timeout")
+        )
+
+    def activate(self) -> None:
+        """Start working through the episodes."""
+        self.start_job(self._work)
+
+    async def _work(self) -> int:
+        episodes, seed, out = self.value("episodes"), self.value("seed"), Path(self.value("out"))
+        await self._wait_for_policy()
+        await self._client.wait_until_matched(seed, {names.STATUS: 1})
+        results: list[EpisodeResult] = []
+        for index in range(episodes):
+            results.append(await self._episode(seed + index))
+            self.counters["episodes"] = len(results)
+            self.counters["successes"] += results[-1].success
+            if len(results) % 10 == 0 or len(results) == episodes:
+                self.get_logger().info(
+                    f"{self.counters['successes']} successes in {len(results)} of {episodes} episodes"
+                )
+        write_results(out, results)
+        return 0
+
+    async def _wait_for_policy(self) -> None:
+        waited = 0.0
+        while not self.count_publishers(names.COMMAND):
+            if waited > self.value("timeout"):
+                raise ClamError(f"nobody publishes '{names.COMMAND}': is the policy node up?")
+            await sleep(self, 0.05)
+            waited += 0.05
+
+    async def _episode(self, seed: int) -> EpisodeResult:
+        """One episode; repeated where a message was lost, which the same seed makes harmless."""
+        for _ in range(TRIES):
+            log = self._begin(seed)
+            log.episode = (await self._client.reset(seed)).episode
+            missing = await self._finish(log)
+            if not missing:
+                return log.result()
+            self.counters["episodes repeated"] += 1
+            self.get_logger().warning(f"seed {seed} is repeated: missing {missing}")
+        raise ClamError(
+            f"seed {seed}: missing {missing} in {TRIES} tries; see /diagnostics of bridge and policy"
+        )
+
+    async def _finish(self, log: EpisodeLog) -> str:
+        """Wait for the end of the episode; returns what it lacks."""
+        timeout = self.value("timeout")
+        self._check()
+        while not self._complete.done():
+            steps = log.steps
+            if await wait_for(self, self._complete, 2.0 if log.done else timeout):
+                break
+            if log.done:
+                return log.missing()
+            if steps == log.steps:
+                where = f"seed {log.seed} after {steps} steps"
+                raise ClamError(
+                    f"no step for {timeout:g} s at {where}: see /diagnostics of bridge and policy"
+                )
+        return ""
+
+    def _begin(self, seed: int) -> EpisodeLog:
+        self._log, self._complete = EpisodeLog(seed), Future()
+        return self._log
+
+    def _check(self) -> None:
+        log = self._log
+        if log.done and not self._complete.done() and not (self._lockstep and log.missing()):
+            self._complete.set_result(None)
+
+    def _on_status(self, message: JointState) -> None:
+        try:
+            self._log.add_status(self._read_status.read(message))
+        except MessageRefused as refusal:
+            self.counters["messages refused"] += 1
+            self.get_logger().warning(f"message refused: {refusal}", throttle_duration_sec=5.0)
+        self._check()
+
+    def _on_command(self, message: JointTrajectory) -> None:
+        if len(message.points) == 1:
+            action = np.array(message.points[0].positions, dtype=np.float64)
+            self._log.add_command(to_ns(message.header.stamp), action)
+            self._check()
+
+
+def main() -> int:
+    """Console script."""
+    return run(Rollouts)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,100 @@
+"""An environment as numbered episodes, and what to do with a tick that no command came for. No ROS here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from clam_core.envs import Environment
+
+Vector = npt.NDArray[np.float64]
+
+MODES = ("lockstep", "realtime")
+ON_MISSING = ("hold", "zero")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What is published after a reset (step 0) or a step: the state ``(D,)`` and how the transition into it
+    went.
+    """
+
+    episode: int
+    step: int
+    seed: int
+    state: Vector
+    reward: float
+    episode_return: float
+    success: bool
+    done: bool
+
+    def observation_values(self) -> Vector:
+        """State and in-band episode fields ``(D + 2,)``."""
+        return np.concatenate([self.state, (self.episode, self.step)])
+
+    def status_values(self) -> tuple[float, ...]:
+        """In the order of `clam_ros.names.STATUS_FIELDS`."""
+        return (
+            *(self.episode, self.step, self.seed, self.reward),
+            *(self.episode_return, float(self.success), float(self.done)),
+        )
+
+
+class Simulation:
+    """Steps an environment and numbers its episodes from 0."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.frame: Frame | None = None
+
+    @property
+    def running(self) -> bool:
+        """An episode has begun and its step budget is not used up."""
+        return self.frame is not None and not self.frame.done
+
+    def reset(self, seed: int) -> Frame:
+        """Begin the next episode, whatever became of the last one."""
+        state = self.environment.reset(seed)["state"]
+        episode = 0 if self.frame is None else self.frame.episode + 1
+        self.frame = Frame(episode, 0, seed, state, 0.0, 0.0, success=False, done=False)
+        return self.frame
+
+    def step(self, action: Vector) -> Frame:
+        """One step with `action` ``(A,)`` inside its limits; only while `running`."""
+        assert self.frame is not None
+        last, step = self.frame, self.environment.step(action)
+        self.frame = Frame(
+            episode=last.episode,
+            step=last.step + 1,
+            seed=last.seed,
+            state=step.observation["state"],
+            reward=step.reward,
+            episode_return=last.episode_return + step.reward,
+            success=step.success,
+            done=step.done,
+        )
+        return self.frame
+
+
+class PendingCommand:
+    """The newest command between two realtime ticks. `on_missing`: repeat the last one (hold), or zero."""
+
+    def __init__(self, size: int, on_missing: str) -> None:
+        self._zero = np.zeros(size)
+        self._on_missing = on_missing
+        self.reset()
+
+    def reset(self) -> None:
+        """A new episode: the last action is zero."""
+        self._last, self._fresh = self._zero, False
+
+    def put(self, action: Vector) -> None:
+        """A command came; the newest wins."""
+        self._last, self._fresh = action, True
+
+    def take(self) -> tuple[Vector, bool]:
+        """The action ``(A,)`` of this tick, and whether a command came for it."""
+        action = self._last if self._fresh or self._on_missing == "hold" else self._zero
+        fresh, self._fresh = self._fresh, False
+        return action, fresh

@@ -1,0 +1,31 @@
+"""Build file of clam_sim (ament_python)."""
+
+from setuptools import find_packages, setup
+
+package_name = "clam_sim"
+
+setup(
+    name=package_name,
+    version="0.1.0",
+    packages=find_packages(exclude=["test"]),
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{package_name}"]),
+        (f"share/{package_name}", ["package.xml"]),
+    ],
+    install_requires=["setuptools", "numpy"],
+    zip_safe=True,
+    maintainer="CLAM on ROS 2 maintainers",
+    maintainer_email="maintainers@clam.invalid",
+    description=(
+        "Simulator bridge, scripted operator and rollouts: any clam_core environment "
+        "behind ROS 2 topics."
+    ),
+    license="Apache-2.0",
+    entry_points={
+        "console_scripts": [
+            "sim_bridge = clam_sim.sim_bridge:main",
+            "scripted_operator = clam_sim.scripted_operator:main",
+            "rollouts = clam_sim.rollouts:main",
+        ],
+    },
+)

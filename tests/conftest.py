@@ -1,0 +1,62 @@
+"""What every test may use: a small world whose actions are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clam_core.data.store import DatasetInfo, Episode, StoreWriter
+from clam_core.spec import ActionSpec, EnvironmentSpec, ObservationSpec
+
+NAMES = ("x", "y", "vx", "vy")
+
+
+@pytest.fixture
+def point_spec() -> EnvironmentSpec:
+    """A point mass in the plane that is pushed by two forces."""
+    return EnvironmentSpec(
+        env="test",
+        task="point",
+        observation=ObservationSpec(NAMES, ("m", "m", "m/s", "m/s")),
+        action=ActionSpec(("fx", "fy"), ("N", "N"), (-2.0, -2.0), (2.0, 2.0)),
+        rate=10.0,
+        max_steps=20,
+    )
+
+
+def point_episode(rng: np.random.Generator, goal: bool) -> Episode:
+    """One episode of the point mass: random pushes, or (with `goal`) a controller that goes to the origin."""
+    state = np.concatenate([rng.uniform(-1, 1, 2), np.zeros(2)])
+    states, actions = [state], []
+    for _ in range(20):
+        action = np.clip(-2 * state[:2] - 1.5 * state[2:], -2, 2) if goal else rng.uniform(-2, 2, 2)
+        velocity = 0.9 * state[2:] + 0.1 * action
+        state = np.concatenate([state[:2] + 0.1 * velocity, velocity])
+        states.append(state)
+        actions.append(action)
+    close = np.linalg.norm(np.array(states)[1:, :2], axis=1) < 0.1
+    return Episode(
+        observations={"state": np.array(states, dtype=np.float32)},
+        actions=np.array(actions, dtype=np.float32),
+        rewards=-np.linalg.norm(np.array(states)[1:, :2], axis=1),
+        successes=close,
+        seed=None,
+        metadata={},
+    )
+
+
+@pytest.fixture
+def make_dataset(tmp_path: Path, point_spec: EnvironmentSpec) -> Callable[..., Path]:
+    """Writes a dataset of the point mass: ``make_dataset(name, kind, episodes, actions=True, seed=0)``."""
+
+    def make(name: str, kind: str, episodes: int, *, actions: bool = True, seed: int = 0) -> Path:
+        rng = np.random.default_rng(seed)
+        path = tmp_path / name
+        with StoreWriter(path, DatasetInfo(point_spec, kind, {"seed": seed}), actions=actions) as writer:
+            for _ in range(episodes):
+                writer.append(point_episode(rng, goal=kind == "expert"))
+        return path
+
+    return make

@@ -1,0 +1,69 @@
+"""The launch files under the real `launch` of a ROS 2 installation, which pip does not have."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+launch_pytest = pytest.importorskip(
+    "launch_pytest", reason="needs launch and launch_pytest, which come with a system ROS 2 (not on PyPI)"
+)
+
+import rclpy  # noqa: E402
+from ament_index_python.packages import get_package_prefix  # noqa: E402
+from clam_bringup.graph_file import graph_files, load_graph  # noqa: E402
+from launch import LaunchContext, LaunchDescription  # noqa: E402
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription  # noqa: E402
+from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402
+from launch_pytest.actions import ReadyToTest  # noqa: E402
+from sensor_msgs.msg import JointState  # noqa: E402
+
+LAUNCH_FILES = Path(__file__).parents[2] / "launch/launch"
+
+
+def _source(name: str) -> PythonLaunchDescriptionSource:
+    return PythonLaunchDescriptionSource(str(LAUNCH_FILES / f"{name}.launch.py"))
+
+
+@pytest.mark.parametrize("name", sorted(graph_files()))
+def test_a_launch_file_declares_the_arguments_of_its_graph(name: str) -> None:
+    description = _source(name).get_launch_description(LaunchContext())
+    declared = {entity.name: entity for entity in description.entities if isinstance(entity, DeclareLaunchArgument)}
+    arguments = {argument.name: argument for argument in load_graph(name).arguments}
+    assert declared.keys() == arguments.keys()
+    for key, argument in arguments.items():
+        assert (declared[key].default_value is None) == argument.required
+        assert declared[key].description == argument.description
+
+
+@launch_pytest.fixture
+def simulator() -> Iterator[LaunchDescription]:
+    try:
+        get_package_prefix("clam_sim")
+    except (LookupError, OSError):
+        pytest.skip("the workspace is not sourced: colcon build in ros2_ws, then source install/setup.bash")
+    arguments = {"env": "gym", "task": "Pendulum-v1", "namespace": "robot"}
+    yield LaunchDescription(
+        [IncludeLaunchDescription(_source("sim"), launch_arguments=arguments.items()), ReadyToTest()]
+    )
+
+
+@pytest.mark.launch(fixture=simulator)
+def test_the_sim_launch_file_starts_a_simulator_in_its_namespace() -> None:
+    received: list[JointState] = []
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node("probe", context=context)
+    executor = rclpy.executors.SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    node.create_subscription(JointState, "/robot/observation/state", received.append, 10)
+    deadline = time.monotonic() + 60
+    while not received and time.monotonic() < deadline:
+        executor.spin_once(timeout_sec=0.1)
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+    assert received
+    assert "episode/step" in received[0].name

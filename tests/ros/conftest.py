@@ -1,0 +1,177 @@
+"""Real nodes over real DDS. Every test has its own domain, so that tests (and users' robots) do not hear each other."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TIMEOUT = 60.0  # [s] generous: the machine may be busy
+_numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def domain(monkeypatch: pytest.MonkeyPatch) -> int:
+    """A ROS_DOMAIN_ID of this test's own, on this machine only."""
+    number = 1 + (os.getpid() * 13 + next(_numbers)) % 100
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    return number
+
+
+class Process:
+    """A node in a process of its own; its output goes to a file."""
+
+    def __init__(self, module: str, log: Path, parameters: dict[str, Any]) -> None:
+        arguments = [item for name, value in parameters.items() for item in ("-p", f"{name}:={value}")]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        self.log = log
+        with log.open("w") as file:
+            self.popen = subprocess.Popen(
+                [sys.executable, "-m", module, "--ros-args", *arguments],
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=environment,
+            )
+
+    def wait(self, timeout: float = TIMEOUT) -> int:
+        """Exit status."""
+        try:
+            return self.popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"{self.log.stem} did not end within {timeout} s:\n{self.output()}")
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """Send a signal; exit status."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(number)
+        return self.wait()
+
+    def output(self) -> str:
+        """What it has printed so far."""
+        return self.log.read_text()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """``start("clam_sim.sim_bridge", env="gym", …)`` starts a node's process, which ends with the test."""
+    processes: list[Process] = []
+
+    def begin(module: str, **parameters: Any) -> Process:
+        processes.append(Process(module, tmp_path / f"{module}.{len(processes)}.log", parameters))
+        return processes[-1]
+
+    yield begin
+    for process in processes:
+        if process.popen.poll() is None:
+            process.popen.kill()
+            process.popen.wait()
+
+
+class Graph:
+    """Nodes in this process on one single-threaded executor, and a plain node `probe` to talk to them."""
+
+    def __init__(self) -> None:
+        from rclpy.executors import SingleThreadedExecutor
+        from rclpy.node import Node
+
+        self.executor = SingleThreadedExecutor()
+        self.probe = Node("probe", use_global_arguments=False)
+        self.nodes: list[Any] = []
+        self.executor.add_node(self.probe)
+
+    def add(self, node: Any) -> Any:
+        """Add a node, configure and activate it."""
+        self.nodes.append(node)
+        self.executor.add_node(node)
+        assert node.autostart()
+        return node
+
+    def spin_until(self, condition: Callable[[], bool], timeout: float = TIMEOUT, what: str = "") -> None:
+        """Spin until `condition` holds."""
+        end = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > end:
+                pytest.fail(f"not within {timeout} s: {what or condition}")
+            self.executor.spin_once(timeout_sec=0.05)
+
+    def spin_for(self, seconds: float) -> None:
+        """Spin for a while, to see that something does *not* happen."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def call(self, kind: type, name: str, request: Any = None) -> Any:
+        """Call a service from the probe."""
+        client = self.probe.create_client(kind, name)
+        self.spin_until(client.service_is_ready, what=f"service {name}")
+        future = client.call_async(kind.Request() if request is None else request)
+        self.spin_until(future.done, what=f"answer of {name}")
+        self.probe.destroy_client(client)
+        return future.result()
+
+    def collect(self, kind: type, topic: str, depth: int = 1000) -> list[Any]:
+        """A list that fills with the messages of a topic."""
+        messages: list[Any] = []
+        self.probe.create_subscription(kind, topic, messages.append, depth)
+        return messages
+
+
+@pytest.fixture
+def make_graph() -> Iterator[Callable[..., Graph]]:
+    """``make_graph(env="gym", …)`` initializes ROS with parameters for all nodes of this process."""
+    import rclpy
+
+    graphs: list[Graph] = []
+
+    def make(**parameters: Any) -> Graph:
+        arguments = [item for name, value in parameters.items() for item in ("-p", f"{name}:={value}")]
+        rclpy.init(args=["--ros-args", *arguments] if arguments else None)
+        graphs.append(Graph())
+        return graphs[-1]
+
+    yield make
+    for graph in graphs:
+        for node in graph.nodes:
+            node.close()
+    rclpy.try_shutdown()
+
+
+@pytest.fixture
+def make_bundle(tmp_path: Path) -> Callable[..., Path]:
+    """``make_bundle(env, task)`` writes a small bundle with random weights that fits the environment."""
+
+    def make(env: str, task: str, chunk: int = 4) -> Path:
+        import torch
+        from clam_core.deploy.bundle import save_bundle
+        from clam_core.envs import make_env
+        from clam_core.models.actor import Actor, ActorConfig
+
+        environment = make_env(env, task)
+        spec = environment.spec
+        environment.close()
+        torch.manual_seed(0)
+        size = len(spec.observation.names)
+        actor = Actor(
+            ActorConfig(
+                select=tuple(range(size)),
+                minus=(-1,) * size,
+                difference=True,
+                action_dim=len(spec.action.names),
+                chunk=chunk,
+                policy_hidden=(32, 32),
+                policy_activation="gelu",
+            )
+        )
+        save_bundle(tmp_path / "bundle", actor, spec, 0.5, {"made by": "a test"})
+        return tmp_path / "bundle"
+
+    return make

@@ -1,0 +1,230 @@
+"""The policy node: no command without sound inputs and outputs, recovery by itself, callbacks that never wait."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2 (rclpy)")
+
+from clam_core.deploy import TemporalEnsembler
+from clam_core.spec import ActionSpec, EnvironmentSpec, ObservationSpec
+from clam_policy.policy import PolicyNode
+from clam_ros.messages import NamedVectorWriter
+from clam_ros.stamps import to_ns
+from diagnostic_msgs.msg import DiagnosticArray
+from sensor_msgs.msg import JointState
+from std_srvs.srv import SetBool
+from trajectory_msgs.msg import JointTrajectory
+
+NAMES = ("x", "y")
+IN_BAND = ("episode/index", "episode/step")
+PERIOD = 100_000_000  # [ns] 10 Hz
+
+
+class FakePolicy:
+    """Honest about being one: action = (how often it was asked since reset, x). Breaks or hangs on demand."""
+
+    spec = EnvironmentSpec(
+        env="test",
+        task="fake",
+        observation=ObservationSpec(NAMES, ("m", "m")),
+        action=ActionSpec(("a", "b"), ("", ""), (-1e9, -1e9), (1e9, 1e9)),
+        rate=10.0,
+        max_steps=10,
+    )
+    chunk = 3
+
+    def __init__(self) -> None:
+        self.ensembler = TemporalEnsembler(self.chunk, None)
+        self.calls = 0
+        self.break_with: float | Exception | None = None
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def reset(self) -> None:
+        self.calls = 0
+        self.ensembler.reset()
+
+    def predict_chunk(self, observation: dict[str, Any]) -> Any:
+        self.calls += 1
+        assert self.gate.wait(30.0)
+        if isinstance(self.break_with, Exception):
+            raise self.break_with
+        first = self.calls if self.break_with is None else self.break_with
+        return np.array([(first + k / 10, observation["state"][0]) for k in range(self.chunk)], dtype=float)
+
+
+class FakeNode(PolicyNode):
+    """The node with the fake in the place of a bundle."""
+
+    def load(self) -> Any:
+        self.fake = FakePolicy()
+        return self.fake
+
+
+class Robot:
+    """Sends observations, collects what comes back."""
+
+    def __init__(self, graph: Any, names: tuple[str, ...] = NAMES + IN_BAND) -> None:
+        self.graph = graph
+        self.node = graph.add(FakeNode())
+        self.commands = graph.collect(JointTrajectory, "command")
+        self.chunks = graph.collect(JointTrajectory, "policy/action_chunk")
+        self.publisher = graph.probe.create_publisher(JointState, "observation/state", 100)
+        self.names = names
+        graph.spin_until(lambda: self.publisher.get_subscription_count() > 0, what="policy matched")
+
+    def observe(self, stamp: int, values: Any, names: tuple[str, ...] | None = None) -> None:
+        writer = NamedVectorWriter(self.names if names is None else names)
+        self.publisher.publish(writer.message(stamp, np.array(values, dtype=float)))
+
+    def answer(self, stamp: int, values: Any) -> list[float]:
+        """Observe and wait for the command."""
+        count = len(self.commands)
+        self.observe(stamp, values)
+        self.graph.spin_until(lambda: len(self.commands) > count, what="a command")
+        assert to_ns(self.commands[-1].header.stamp) == stamp
+        return list(self.commands[-1].points[0].positions)
+
+    def refused(self, count: int) -> None:
+        self.graph.spin_until(lambda: self.node.counters["refused"] >= count, what="a refusal")
+
+    def now(self) -> int:
+        return self.node.get_clock().now().nanoseconds
+
+
+@pytest.fixture
+def lockstep(make_graph: Callable[..., Any]) -> Robot:
+    return Robot(make_graph(mode="lockstep"))
+
+
+@pytest.fixture
+def realtime(make_graph: Callable[..., Any]) -> Robot:
+    graph = make_graph(mode="realtime", max_observation_age="5.0", observation_timeout="20.0")
+    return Robot(graph, names=NAMES)
+
+
+def test_chunk_and_command_carry_names_stamp_and_times(lockstep: Robot) -> None:
+    assert lockstep.answer(PERIOD, [7.0, 0.0, 0, 0]) == [1.0, 7.0]
+    lockstep.graph.spin_until(lambda: bool(lockstep.chunks), what="a chunk")
+    chunk = lockstep.chunks[0]
+    assert chunk.joint_names == ["a", "b"]
+    assert to_ns(chunk.header.stamp) == PERIOD
+    assert [to_ns(point.time_from_start) for point in chunk.points] == [0, PERIOD, 2 * PERIOD]
+
+
+def test_order_of_names_does_not_matter_and_strangers_are_ignored(lockstep: Robot) -> None:
+    lockstep.names = ("episode/step", "stranger", "y", "x", "episode/index")
+    assert lockstep.answer(PERIOD, [0, 99.0, 2.0, 1.0, 0]) == [1.0, 1.0]
+
+
+def test_a_repeated_observation_gets_the_same_answer_and_does_not_advance_the_policy(lockstep: Robot) -> None:
+    first = lockstep.answer(PERIOD, [1.0, 0.0, 0, 0])
+    assert lockstep.answer(PERIOD, [1.0, 0.0, 0, 0]) == first
+    assert lockstep.node.fake.calls == 1
+    assert lockstep.answer(2 * PERIOD, [1.0, 0.0, 0, 1])[0] == 2.0
+
+
+def test_a_new_episode_resets_the_policy(lockstep: Robot) -> None:
+    lockstep.answer(PERIOD, [0, 0, 0, 0])
+    assert lockstep.answer(2 * PERIOD, [0, 0, 0, 1])[0] == 2.0
+    assert lockstep.answer(3 * PERIOD, [0, 0, 1, 0])[0] == 1.0
+    # a simulator that was started anew counts episodes and time from the beginning
+    assert lockstep.answer(PERIOD, [0, 0, 1, 0])[0] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ([np.nan, 0, 0, 1], None),
+        ([np.inf, 0, 0, 1], None),
+        ([0, 0, 1], ("x", *IN_BAND)),
+        ([0, 0, 0], NAMES + IN_BAND),
+        ([0, 0, np.nan, 1], None),
+    ],
+    ids=["nan", "inf", "missing name", "wrong size", "nan episode"],
+)
+def test_unsound_observations_get_no_command_and_are_recovered_from(
+    lockstep: Robot, values: Any, names: Any
+) -> None:
+    lockstep.answer(PERIOD, [0, 0, 0, 0])
+    lockstep.observe(2 * PERIOD, values, names)
+    lockstep.refused(1)
+    assert lockstep.node.diagnose()[0] == b"\x01"
+    assert lockstep.answer(3 * PERIOD, [0, 0, 0, 2])[0] == 2.0, "the unsound one did not advance the policy"
+    assert len(lockstep.commands) == 2
+    assert lockstep.node.diagnose()[0] == b"\x00"
+
+
+def test_output_that_is_not_finite_gives_no_command_and_is_recovered_from(lockstep: Robot) -> None:
+    lockstep.answer(PERIOD, [0, 0, 0, 0])
+    lockstep.node.fake.break_with = np.nan
+    lockstep.observe(2 * PERIOD, [0, 0, 0, 1])
+    lockstep.refused(1)
+    lockstep.node.fake.break_with = None
+    assert lockstep.answer(2 * PERIOD, [0, 0, 0, 1])[0] == 1.0, "what it remembered may be broken: it begins anew"
+
+
+def test_a_policy_that_raises_is_an_error_diagnostic_and_the_node_lives_on(lockstep: Robot) -> None:
+    diagnostics = lockstep.graph.collect(DiagnosticArray, "/diagnostics")
+    lockstep.node.fake.break_with = RuntimeError("out of memory")
+    lockstep.observe(PERIOD, [0, 0, 0, 0])
+    lockstep.graph.spin_until(
+        lambda: any("out of memory" in message.status[0].message for message in diagnostics), what="diagnostic"
+    )
+    lockstep.node.fake.break_with = None
+    assert lockstep.answer(PERIOD, [0, 0, 0, 0])[0] == 1.0
+
+
+def test_a_slow_policy_never_blocks_the_callbacks_and_the_newest_observation_wins(realtime: Robot) -> None:
+    fake = realtime.node.fake
+    fake.gate.clear()
+    realtime.observe(realtime.now(), [0.0, 0.0])
+    realtime.graph.spin_until(lambda: fake.calls == 1, what="inference began")
+    stamps = []
+    for value in range(1, 6):
+        stamps.append(realtime.now())
+        realtime.observe(stamps[-1], [float(value), 0.0])
+    begin = time.monotonic()
+    realtime.graph.spin_until(lambda: realtime.node._worker.skipped == 4, what="observations handed over")
+    assert realtime.graph.call(SetBool, "policy/enable", SetBool.Request(data=True)).success
+    assert time.monotonic() - begin < 10.0, "callbacks ran while inference hung"
+    assert not realtime.commands
+    fake.gate.set()
+    realtime.graph.spin_until(
+        lambda: bool(realtime.commands) and to_ns(realtime.commands[-1].header.stamp) == stamps[-1], what="newest"
+    )
+    assert fake.calls == 2
+
+
+def test_stale_and_future_observations_are_refused(realtime: Robot) -> None:
+    realtime.answer(realtime.now(), [0, 0])
+    realtime.observe(realtime.now() - 6 * 10**9, [0, 0])
+    realtime.refused(1)
+    assert "old" in realtime.node.diagnose()[1]
+    realtime.observe(realtime.now() + 60 * 10**9, [0, 0])
+    realtime.refused(2)
+    assert realtime.answer(realtime.now(), [0, 0])[0] == 2.0
+
+
+def test_disable_stops_commands_at_once_and_enable_begins_anew(lockstep: Robot) -> None:
+    lockstep.answer(PERIOD, [0, 0, 0, 0])
+    assert lockstep.graph.call(SetBool, "policy/enable", SetBool.Request(data=False)).message == "disabled"
+    lockstep.observe(2 * PERIOD, [0, 0, 0, 1])
+    lockstep.graph.spin_for(0.3)
+    assert len(lockstep.commands) == 1
+    assert lockstep.graph.call(SetBool, "policy/enable", SetBool.Request(data=True)).message == "enabled"
+    assert lockstep.answer(2 * PERIOD, [0, 0, 0, 1])[0] == 1.0
+
+
+def test_a_missing_bundle_is_one_clear_line_and_status_1(start: Any) -> None:
+    process = start("clam_policy.policy", bundle="/nowhere/bundle")
+    assert process.wait() == 1
+    assert "no bundle at '/nowhere/bundle'" in process.output()
+    assert "Traceback" not in process.output()

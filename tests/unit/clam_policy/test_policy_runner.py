@@ -1,0 +1,96 @@
+"""The policy runner counts steps by stamps and never answers twice differently."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from clam_core.deploy import TemporalEnsembler
+from clam_policy.policy_runner import PolicyRunner, Refused, Sample
+
+PERIOD = 100_000_000  # [ns] 10 Hz
+
+
+class Counting:
+    """Predicts (n + k/10) at its n-th observation since reset."""
+
+    chunk = 4
+
+    def __init__(self, m: float | None = None) -> None:
+        self.ensembler = TemporalEnsembler(self.chunk, m)
+        self.calls = 0
+
+    def reset(self) -> None:
+        self.calls = 0
+        self.ensembler.reset()
+
+    def predict_chunk(self, observation: Any) -> Any:
+        self.calls += 1
+        return self.calls + np.arange(4)[:, None] / 10
+
+
+def make(gap: float | None = None, m: float | None = None) -> PolicyRunner:
+    return PolicyRunner(Counting(m), size=2, actions=1, rate=10.0, gap=gap)
+
+
+def sample(tick: float, episode: int | None = None, step: int | None = None) -> Sample:
+    return Sample(round(tick * PERIOD), np.zeros(2), episode, step)
+
+
+def test_the_same_stamp_gets_the_same_answer() -> None:
+    runner = make()
+    assert runner.answer(sample(1)) is runner.answer(sample(1))
+    assert runner.policy.calls == 1
+
+
+def test_a_late_answer_is_the_action_of_the_step_it_comes_in() -> None:
+    runner = make()
+    assert runner.answer(sample(1), now=round(1.5 * PERIOD)).action == 1.0
+    assert runner.answer(sample(2), now=round(4.5 * PERIOD)).action == pytest.approx(2.2)
+    with pytest.raises(Refused, match="4 steps late"):
+        runner.answer(sample(3), now=7 * PERIOD)
+    assert runner.answer(sample(7)).action == 4.0, "and it goes on"
+
+
+def test_jitter_of_stamps_does_not_change_the_step() -> None:
+    runner, exact = make(m=0.5), make(m=0.5)
+    for tick, jitter in enumerate([0.0, 0.3, -0.4, 0.2]):
+        jittered = runner.answer(sample(tick + 1 + jitter)).action
+        np.testing.assert_array_equal(jittered, exact.answer(sample(tick + 1)).action)
+
+
+def test_a_skipped_observation_shifts_the_ensemble_by_its_step() -> None:
+    runner = make(m=0.0)
+    runner.answer(sample(1))
+    assert runner.answer(sample(3)).action == pytest.approx((1.2 + 2.0) / 2)
+
+
+def test_a_gap_begins_an_episode_only_where_time_is_real() -> None:
+    for gap, calls in ((1.0, 1), (None, 2)):
+        runner = make(gap)
+        runner.answer(sample(1))
+        runner.answer(sample(20))
+        assert runner.policy.calls == calls
+
+
+def test_a_clock_that_jumps_far_back_begins_an_episode_and_a_little_is_refused() -> None:
+    runner = make(gap=1.0)
+    runner.answer(sample(100))
+    with pytest.raises(Refused, match="older"):
+        runner.answer(sample(99))
+    runner.answer(sample(1))
+    assert runner.policy.calls == 1
+
+
+def test_a_state_of_another_size_is_refused() -> None:
+    with pytest.raises(Refused, match="shape"):
+        make().answer(Sample(1, np.zeros(3)))
+
+
+def test_a_chunk_of_another_shape_is_refused_and_forgotten() -> None:
+    runner = make()
+    runner.policy.chunk = 5
+    with pytest.raises(Refused, match="shape"):
+        runner.answer(sample(1))
+    assert runner.policy.calls == 0

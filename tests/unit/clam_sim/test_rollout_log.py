@@ -1,0 +1,70 @@
+"""Rollouts are put together whatever the order between topics, and what is missing is said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sensor_msgs", reason="needs ROS 2 message packages")
+
+from clam_core.errors import ClamError
+from clam_ros.messages import Status
+from clam_sim.rollout_log import EpisodeLog, write_results
+
+
+def status(step: int, episode: int = 2) -> Status:
+    return Status(
+        stamp=100 + step,
+        episode=episode,
+        step=step,
+        seed=9,
+        reward=float(step),
+        episode_return=step * (step + 1) / 2,
+        success=step == 2,
+        done=step == 3,
+    )
+
+
+def test_any_order_gives_the_same_episode(tmp_path: Path) -> None:
+    messages = [("status", step) for step in range(4)] + [("command", step) for step in range(3)]
+    for order in (messages, messages[::-1], messages * 2):
+        log = EpisodeLog(seed=9)
+        log.add_status(status(3, episode=1))
+        for kind, step in order:
+            if kind == "status":
+                log.add_status(status(step))
+            else:
+                log.add_command(100 + step, np.array([step / 10]))
+        log.episode = 2
+        assert log.done and not log.missing()
+        write_results(tmp_path / "results.json", [log.result()])
+        (episode,) = json.loads((tmp_path / "results.json").read_text())["episodes"]
+        assert episode == {
+            "seed": 9,
+            "success": True,
+            "return": 6.0,
+            "steps": 3,
+            "rewards": [1.0, 2.0, 3.0],
+            "actions": [[0.0], [0.1], [0.2]],
+        }
+
+
+def test_what_is_missing_is_said() -> None:
+    log = EpisodeLog(seed=9)
+    log.episode = 2
+    for step in (0, 2, 3):
+        log.add_status(status(step))
+    assert log.missing() == "1 of 4 statuses, first of step 1"
+    log.add_status(status(1))
+    log.add_command(100, np.zeros(1))
+    assert log.missing() == "2 of 3 commands, first of step 1"
+    assert log.result().actions == [[0.0], None, None]
+
+
+def test_results_that_cannot_be_written_are_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ClamError, match="choose another `out`"):
+        write_results(tmp_path / "file" / "results.json", [])

@@ -1,0 +1,145 @@
+import json
+
+import numpy as np
+import pytest
+
+from clam_core.data.store import DatasetInfo, EpisodeStore, StoreWriter
+from clam_core.errors import ClamError
+
+
+@pytest.mark.parametrize("camera", [False, True])
+def test_episodes_come_back_as_they_were_written(tmp_path, tiny, camera):
+    episodes = [tiny.episode(seed, steps=4 + seed, camera=camera, success=seed == 1) for seed in range(4)]
+    store = EpisodeStore.open(tiny.dataset(tmp_path / "d", episodes, camera=camera))
+    assert store.num_episodes == 4
+    assert store.num_transitions == sum(map(len, episodes))
+    assert store.info.spec == tiny.spec(camera)
+    assert store.info.kind == "play"
+    assert store.episode_success.tolist() == [False, True, False, False]
+    assert store.episode_seeds.tolist() == [0, 1, 2, 3]
+    for i, expected in enumerate(episodes):
+        found = store.episode(i)
+        assert found.seed == expected.seed
+        assert found.metadata == expected.metadata
+        assert set(found.observations) == set(expected.observations)
+        for name, rows in expected.observations.items():
+            np.testing.assert_array_equal(found.observations[name], rows)
+            assert found.observations[name].dtype == rows.dtype
+        for name in ("actions", "rewards", "successes"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+
+
+def test_images_survive_chunk_boundaries(tmp_path, tiny, monkeypatch):
+    monkeypatch.setattr("clam_core.data.store_writer.CHUNK_BYTES", 8 * 6 * 3 * 7)  # seven images per chunk
+    episodes = [tiny.episode(seed, steps=4 + seed, camera=True) for seed in range(5)]
+    store = EpisodeStore.open(tiny.dataset(tmp_path / "d", episodes, camera=True))
+    expected = np.concatenate([e.observations["front"] for e in episodes])
+    np.testing.assert_array_equal(store.array("front"), expected)
+
+
+def test_last_row_of_an_episode_has_no_action_and_no_reward(tmp_path, tiny):
+    store = EpisodeStore.open(tiny.dataset(tmp_path / "d", [tiny.episode(0), tiny.episode(1)]))
+    assert store.episode_ends.tolist() == [11, 22]
+    last = store.episode_ends - 1
+    assert np.isnan(store.array("action")[last]).all()
+    assert np.isnan(store.array("reward")[last]).all()
+    assert np.isnan(store.array("action")).sum() == 2 * 2
+    assert not store.array("success")[last].any()
+
+
+def test_an_unlabeled_view_hands_out_no_action(tmp_path, tiny):
+    store = EpisodeStore.open(tiny.dataset(tmp_path / "d", [tiny.episode(0)]), actions=False)
+    assert not store.has_actions
+    assert store.episode(0).actions is None
+    with pytest.raises(ClamError, match="opened without its labels"):
+        store.array("action")
+    labels = np.asarray(tiny.episode(0).actions)
+    public = [getattr(store, name) for name in dir(store) if not name.startswith("_") and name != "open"]
+    arrays = [value for value in public if isinstance(value, np.ndarray)]
+    assert arrays
+    assert not any(a.shape[-1:] == labels.shape[-1:] and np.isin(labels, a).any() for a in arrays)
+
+
+def test_an_unlabeled_dataset_has_no_labels_on_disk(tmp_path, tiny):
+    path = tiny.dataset(tmp_path / "d", [tiny.episode(0)], actions=False)
+    assert not (path / "data" / "action").exists()
+    assert EpisodeStore.open(path, actions=False).episode(0).actions is None
+    with pytest.raises(ClamError, match="has no action labels"):
+        EpisodeStore.open(path)
+
+
+def test_changing_what_was_read_does_not_change_the_store(tmp_path, tiny):
+    store = EpisodeStore.open(tiny.dataset(tmp_path / "d", [tiny.episode(0)]))
+    store.array("state")[:] = 0
+    store.episode(0).observations["state"][:] = 0
+    np.testing.assert_array_equal(store.array("state"), tiny.episode(0).observations["state"])
+
+
+def write_until_power_cut(path, tiny):
+    with StoreWriter(path, DatasetInfo(tiny.spec(), "play", {}), actions=True) as writer:
+        writer.append(tiny.episode(0))
+        raise RuntimeError("power cut")
+
+
+def test_an_error_while_writing_leaves_nothing(tmp_path, tiny):
+    with pytest.raises(RuntimeError, match="power cut"):
+        write_until_power_cut(tmp_path / "d", tiny)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_there_until_the_writer_is_done(tmp_path, tiny):
+    with StoreWriter(tmp_path / "d", DatasetInfo(tiny.spec(), "play", {}), actions=True) as writer:
+        writer.append(tiny.episode(0))
+        assert not (tmp_path / "d").exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["d"]
+
+
+def test_an_existing_path_is_not_overwritten(tmp_path, tiny):
+    path = tiny.dataset(tmp_path / "d", [tiny.episode(0)])
+    with pytest.raises(ClamError, match="exists already"):
+        tiny.dataset(path, [tiny.episode(1)])
+    assert EpisodeStore.open(path).episode_seeds.tolist() == [0]
+
+
+def test_another_format_version_is_refused(tmp_path, tiny):
+    path = tiny.dataset(tmp_path / "d", [tiny.episode(0)])
+    attributes = json.loads((path / ".zattrs").read_text())
+    (path / ".zattrs").write_text(json.dumps({**attributes, "format_version": 99}))
+    with pytest.raises(ClamError, match="format version 99"):
+        EpisodeStore.open(path)
+
+
+def test_a_missing_or_strange_or_damaged_folder_is_one_clear_line(tmp_path, tiny):
+    with pytest.raises(ClamError, match="no dataset at"):
+        EpisodeStore.open(tmp_path / "nowhere")
+    (tmp_path / "strange").mkdir()
+    with pytest.raises(ClamError, match="not a dataset folder"):
+        EpisodeStore.open(tmp_path / "strange")
+    path = tiny.dataset(tmp_path / "d", [tiny.episode(0)])
+    (path / "meta" / "episode_ends" / ".zarray").unlink()
+    with pytest.raises(ClamError, match="damaged"):
+        EpisodeStore.open(path)
+
+
+def test_an_episode_that_does_not_fit_is_refused(tmp_path, tiny):
+    good = tiny.episode(0)
+    bad_state = good.observations["state"].copy()
+    bad_state[3, 1] = np.nan
+    bad = [
+        type(good)({"state": bad_state}, good.actions, good.rewards, good.successes),
+        type(good)({"state": bad_state[:-1]}, good.actions, good.rewards, good.successes),
+        type(good)(good.observations, None, good.rewards, good.successes),
+        type(good)(good.observations, good.actions[:-1], good.rewards, good.successes),
+    ]
+    with StoreWriter(tmp_path / "d", DatasetInfo(tiny.spec(), "play", {}), actions=True) as writer:
+        for episode in bad:
+            with pytest.raises(ValueError, match=r"finite|shape|without actions|values for"):
+                writer.append(episode)
+        writer.append(good)
+    assert EpisodeStore.open(tmp_path / "d").num_episodes == 1
+
+
+def test_unknown_array_names_the_valid_ones(tmp_path, tiny):
+    store = EpisodeStore.open(tiny.dataset(tmp_path / "d", [tiny.episode(0)]))
+    with pytest.raises(ClamError, match="did you mean 'state'"):
+        store.array("sate")

@@ -1,0 +1,92 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from clam_core.deploy import load_bundle
+from clam_core.deploy.bundle import save_bundle
+from clam_core.deploy.policy import Policy
+from clam_core.errors import ClamError
+from clam_core.models.actor import Actor, ActorConfig
+from clam_core.spec import EnvironmentSpec
+
+
+@pytest.fixture(params=["latent", "direct"])
+def actor(request: pytest.FixtureRequest) -> Actor:
+    torch.manual_seed(0)
+    latent = {"latent_dim": 3, "decoder_hidden": (8,)} if request.param == "latent" else {}
+    actor = Actor(ActorConfig((0, 1, 3), (-1, -1, 2), True, 2, 4, (16, 16), "gelu", **latent))  # type: ignore[arg-type]
+    actor.features.fit([torch.randn(30, 4)])
+    actor.low.fill_(-2.0)
+    actor.high.fill_(2.0)
+    return actor
+
+
+@pytest.fixture
+def bundle(actor: Actor, point_spec: EnvironmentSpec, tmp_path: Path) -> Path:
+    save_bundle(tmp_path / "bundle", actor, point_spec, 0.5, {"seed": 1})
+    return tmp_path / "bundle"
+
+
+def test_a_loaded_bundle_acts_as_the_saved_policy(actor: Actor, bundle: Path, point_spec: EnvironmentSpec) -> None:
+    saved = Policy(actor, point_spec, torch.device("cpu"), 0.5, {})
+    loaded = load_bundle(bundle, "cpu")
+    rng = np.random.default_rng(0)
+    for _ in range(6):
+        observation = {"state": rng.normal(size=4)}
+        assert np.array_equal(saved.act(observation), loaded.act(observation))
+    assert loaded.spec == point_spec
+    assert loaded.provenance == {"seed": 1}
+
+
+def test_reset_forgets_the_episode(bundle: Path) -> None:
+    policy = load_bundle(bundle, "cpu")
+    observation = {"state": np.ones(4)}
+    first = policy.act(observation)
+    policy.act({"state": np.zeros(4)})
+    policy.reset()
+    assert np.array_equal(policy.act(observation), first)
+
+
+def test_actions_stay_inside_the_limits(bundle: Path) -> None:
+    policy = load_bundle(bundle, "cpu")
+    chunk = policy.predict_chunk({"state": np.full(4, 1e4)})
+    assert chunk.shape == (4, 2)
+    assert np.abs(chunk).max() <= 2.0
+
+
+def test_overrides_shorten_the_chunk_and_change_m(bundle: Path) -> None:
+    policy = load_bundle(bundle, "cpu", ensembling_m=0.1, chunk=2)
+    assert policy.predict_chunk({"state": np.ones(4)}).shape == (2, 2)
+    assert (policy.ensembler.m, policy.ensembler.chunk) == (0.1, 2)
+    with pytest.raises(ClamError, match="chunk 5 asked for, this bundle predicts 4"):
+        load_bundle(bundle, "cpu", chunk=5)
+
+
+def test_missing_bundle_and_wrong_state_are_one_line(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(ClamError, match="no bundle at"):
+        load_bundle(tmp_path / "nowhere")
+    with pytest.raises(ClamError, match=r"state has shape \(3,\), this policy takes \(4,\)"):
+        load_bundle(bundle, "cpu").act({"state": np.zeros(3)})
+
+
+def test_another_format_version_is_refused(bundle: Path) -> None:
+    description = json.loads((bundle / "bundle.json").read_text())
+    (bundle / "bundle.json").write_text(json.dumps(description | {"format_version": 7}))
+    with pytest.raises(ClamError, match="format version 7"):
+        load_bundle(bundle, "cpu")
+
+
+def test_damaged_weights_are_one_clear_line(bundle: Path) -> None:
+    weights = bundle / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(ClamError, match="weights of bundle") as caught:
+        load_bundle(bundle, "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_saved_bundle_replaces_an_older_one_whole(actor: Actor, bundle: Path, point_spec: EnvironmentSpec) -> None:
+    (bundle / "stale").touch()
+    save_bundle(bundle, actor, point_spec, None, {})
+    assert sorted(path.name for path in bundle.iterdir()) == ["bundle.json", "weights.safetensors"]

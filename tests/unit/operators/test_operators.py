@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from clam_core.data.generate import run_episode
+from clam_core.envs import make_env
+from clam_core.errors import ClamError
+from clam_core.operators import KINDS, RECIPES, keep_episode, make_operator
+
+
+@pytest.fixture(scope="module")
+def env():
+    return make_env("metaworld", "assembly")
+
+
+def test_expert_solves_assembly(env):
+    operator = make_operator("metaworld", "assembly", "expert")
+    assert sum(run_episode(env, operator, seed).success for seed in range(3)) == 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_actions_depend_on_seed_and_observations_only(kind):
+    states = np.random.default_rng(0).normal(0.0, 0.3, (12, 39))
+
+    def actions(operator, seed):
+        operator.reset(seed)
+        return np.stack([operator.act({"state": state}) for state in states])
+
+    operator, other = (make_operator("metaworld", "assembly", kind) for _ in range(2))
+    first = actions(operator, 7)
+    actions(operator, 8)
+    np.testing.assert_array_equal(actions(operator, 7), first)
+    np.testing.assert_array_equal(actions(other, 7), first)
+    assert np.abs(first).max() <= 1.0
+    if kind != "expert":
+        assert not np.array_equal(actions(operator, 8), first)
+
+
+def test_play_departs_from_the_expert_and_holds_random_segments():
+    state = {"state": np.zeros(39)}
+    operator = make_operator("metaworld", "assembly", "play")
+    held = 0
+    for seed in range(10):
+        operator.reset(seed)
+        actions = np.stack([operator.act(state) for _ in range(100)])
+        segments = actions.reshape(20, 5, 4)
+        held += sum(np.ptp(segment, axis=0).max() == 0.0 for segment in segments)
+    assert 0.2 < held / 200 < 0.6  # the recipe's probabilities are 0.2, 0.4 and 0.6
+
+
+def test_kinds_keep_what_belongs_to_them():
+    kept = {kind: (keep_episode(kind, True), keep_episode(kind, False)) for kind in KINDS}
+    assert kept == {"expert": (True, False), "mixed": (True, True), "play": (False, True)}
+
+
+def test_recipes_are_those_of_the_issue():
+    assert RECIPES["mixed"].segment_probabilities == (0.0, 0.3, 0.7, 1.0)
+    assert (RECIPES["mixed"].noise_low, RECIPES["mixed"].noise_high) == (0.0, 1.0)
+    assert RECIPES["play"].segment_probabilities == (0.2, 0.4, 0.6)
+    assert (RECIPES["play"].noise_low, RECIPES["play"].noise_high) == (0.2, 0.8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("metaworld", "assembly", "novice"), "unknown kind 'novice'"),
+        (("gym", "Pendulum-v1", "expert"), "no scripted expert"),
+        (("kitchen", "x", "play"), "no scripted operator"),
+        (("metaworld", "asembly", "play"), "did you mean 'assembly'"),
+    ],
+)
+def test_what_there_is_no_operator_for(arguments, message):
+    with pytest.raises(ClamError, match=message):
+        make_operator(*arguments)
+
+
+def test_a_state_of_another_size_is_refused():
+    with pytest.raises(ClamError, match="39"):
+        make_operator("metaworld", "assembly", "expert").act({"state": np.zeros(3)})
+
+
+def test_smooth_random_stays_within_the_limits_and_is_smooth():
+    operator = make_operator("gym", "Pendulum-v1", "mixed")
+    operator.reset(1)
+    actions = np.stack([operator.act({"state": np.zeros(3)}) for _ in range(200)])
+    assert np.abs(actions).max() <= 2.0
+    assert actions.std() > 0
+    assert np.abs(np.diff(actions, axis=0)).mean() < actions.std()

@@ -1,0 +1,1 @@
+"""Executables over `clam_core` for ``ros2 run``, the demo, and the presets of every experiment."""
