@@ -8,6 +8,7 @@ PACKAGES := clam_core training launch urdf $(addprefix ros2_ws/src/,clam_ros cla
 NODES := $(wildcard ros2_ws/src/clam_*/clam_*)
 REQUIREMENTS := $(wildcard requirements*.txt constraints/py*.txt)
 PYTEST_ARGS ?=
+DEMO ?=
 
 .PHONY: help setup demo test lint format lock clean
 
@@ -20,8 +21,8 @@ $(READY): setup.sh $(REQUIREMENTS) $(foreach package,$(PACKAGES),$(package)/setu
 	@bash setup.sh "$(PYTHON)" "$(VENV)" $(PACKAGES)
 	@touch $@
 
-demo: setup  ## record, import, train, run and evaluate; report in runs/demo/report.html
-	@$(BIN)/python -m clam_training.demo
+demo: setup  ## the main job; report in runs/demo/report.html (DEMO="--task bin-picking")
+	@$(BIN)/python -m clam_training.demo $(DEMO)
 
 test: setup lint  ## lint, then all tests that this machine can run (PYTEST_ARGS="-k name")
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -30,7 +31,7 @@ lint: setup  ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict clam_core/clam_core
-	@$(BIN)/mypy training/clam_training launch/clam_bringup $(NODES)
+	@$(BIN)/mypy --follow-imports=silent training/clam_training launch/clam_bringup $(NODES)
 
 format: setup  ## let ruff write its format and safe fixes
 	@$(BIN)/ruff check --fix .

@@ -14,7 +14,7 @@ constraints=constraints/py$version.txt
 [ -f "$constraints" ] || fail "Python $version is not supported; say make setup PYTHON=python3.11 (3.10, 3.11 and 3.12 are)"
 "$python" -c 'import venv, ensurepip' 2>/dev/null || fail "Python's venv is missing; apt-get install python$version-venv"
 
-if "$python" -c 'import rclpy' 2>/dev/null; then
+if "$python" -c 'import rclpy.node' 2>/dev/null; then
     ros=system options=(--system-site-packages)
 elif [ -n "${ROS_DISTRO:-}" ]; then
     fail "ROS 2 $ROS_DISTRO is sourced but '$python' cannot import rclpy; say make setup PYTHON=/usr/bin/python3"
@@ -35,10 +35,11 @@ pip=("$venv/bin/python" -m pip --disable-pip-version-check)
 "${pip[@]}" install --quiet --constraint "$constraints" \
     -r requirements.txt -r "requirements-ros-$ros.txt" -r requirements-dev.txt ||
     fail "pip could not install the requirements (Python $version, ROS 2 from $ros); its lines above say why"
-editable=()
-for package in "$@"; do editable+=(--editable "$package"); done
-PYTHONWARNINGS=ignore "${pip[@]}" install --quiet --no-build-isolation --no-deps "${editable[@]}" ||
-    fail "pip could not install this project's packages; its lines above say why"
+if [ $# -gt 0 ]; then
+    PYTHONWARNINGS=ignore "${pip[@]}" install --quiet --no-build-isolation --no-deps \
+        --config-settings editable_mode=compat "${@/#/--editable=}" ||
+        fail "pip could not install this project's packages; its lines above say why"
+fi
 
 "$python" -c 'import ctypes.util, sys; sys.exit(not ctypes.util.find_library("EGL"))' ||
     echo "setup: note: no EGL library, so videos and camera images cannot be rendered; apt-get install libegl1"

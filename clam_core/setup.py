@@ -13,12 +13,18 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{package_name}"]),
         (f"share/{package_name}", ["package.xml"]),
     ],
-    install_requires=["setuptools", "numpy", "pyyaml", "torch", "zarr"],  # all of it, pinned: ../requirements.txt
+    install_requires=[
+        "setuptools",
+        "numpy",
+        "pyyaml",
+        "torch",
+        "zarr",
+    ],  # all of it, pinned: ../requirements.txt
     python_requires=">=3.10",
     zip_safe=False,
     maintainer="CLAM on ROS 2 maintainers",
     maintainer_email="maintainers@clam.invalid",
-    description="Continuous latent action models: methods, datasets, environments, deployment runtime. No ROS.",
+    description="Continuous latent action models without ROS: methods, datasets, environments, deployment.",
     license="MIT",
     entry_points={"console_scripts": ["clam = clam_core.cli:main"]},
 )

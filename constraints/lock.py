@@ -1,6 +1,6 @@
-"""Writes constraints/pyX.Y.txt for the running interpreter: everything that pip resolves from the requirements.
+"""Writes constraints/pyX.Y.txt for the running interpreter: all that pip resolves from the requirements.
 
-`make lock PYTHON=python3.12` runs it. NumPy is left out: it is pinned by the ROS requirements, in two versions.
+`make lock PYTHON=python3.12` runs it. NumPy is left out: the ROS requirements pin it, in two versions.
 """
 
 from __future__ import annotations

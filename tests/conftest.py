@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from clam_core.data.store import DatasetInfo, Episode, StoreWriter
 from clam_core.spec import ActionSpec, EnvironmentSpec, ObservationSpec
 

@@ -1,1 +1,1 @@
-"""What runs together: graphs of nodes as data, and the two ways to start them (``ros2 launch``, ``clam-launch``)."""
+"""What runs together: graphs of nodes as data, and `ros2 launch` and `clam-launch` to start them."""

@@ -44,7 +44,8 @@ class Argument:
 class Node:
     """One process. Strings may hold ``${argument}``; alone in a string it keeps the argument's type.
 
-    The node is part of the graph when all arguments of `only_if` have the given values, and not all of `unless`.
+    The node is part of the graph when all arguments of `only_if` have the given values, and not all of
+    `unless`.
     """
 
     package: str

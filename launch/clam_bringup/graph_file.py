@@ -1,16 +1,16 @@
 """Reads graphs from YAML, and refuses what does not fit together before anything is started.
 
-    description: one line
-    namespace: ${namespace}          # optional, of all nodes
-    arguments:
-      task: {type: str, default: assembly, description: …}      # or required: true; choices: […]
-    nodes:
-      - package: clam_sim
-        executable: sim_bridge
-        name: sim_bridge
-        parameters: {task: "${task}"}
-        only_if: {task: assembly}    # or unless: …
-        on_exit: shutdown            # the graph ends with this node
+description: one line
+namespace: ${namespace}          # optional, of all nodes
+arguments:
+  task: {type: str, default: assembly, description: …}      # or required: true; choices: […]
+nodes:
+  - package: clam_sim
+    executable: sim_bridge
+    name: sim_bridge
+    parameters: {task: "${task}"}
+    only_if: {task: assembly}    # or unless: …
+    on_exit: shutdown            # the graph ends with this node
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from clam_core.errors import ClamError, did_you_mean
 
 from clam_bringup.graph import TYPES, Argument, Graph, Node, references
+from clam_core.errors import ClamError, did_you_mean
 
 ARGUMENT_KEYS = ("type", "description", "required", "default", "choices")
 NODE_KEYS = ("package", "executable", "name", "parameters", "only_if", "unless", "on_exit")

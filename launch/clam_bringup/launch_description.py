@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node as LaunchNode
 
 from clam_bringup.graph import Argument, Graph, Node
 from clam_bringup.graph_file import load_graph
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 
 def launch_description(name: str) -> LaunchDescription:

@@ -17,10 +17,10 @@ PATIENCE = {signal.SIGINT: 10.0, signal.SIGTERM: 5.0, signal.SIGKILL: 5.0}
 
 
 class Processes:
-    """Started with `start`; `run` returns when all have ended.
+    """Started with `start`; `run`, which must follow, returns when all have ended.
 
-    The first end of a process in `vital`, the first SIGINT or SIGTERM to this process, or `stop` ends all: SIGINT,
-    then SIGTERM, then SIGKILL. A further signal to this process skips the rest of the current wait.
+    The first end of a process in `vital`, the first SIGINT or SIGTERM to this process, or `stop` ends all:
+    SIGINT, then SIGTERM, then SIGKILL. A further signal to this process skips the rest of the current wait.
     """
 
     def __init__(self) -> None:
@@ -29,6 +29,9 @@ class Processes:
         self._readers: list[threading.Thread] = []
         self._events: SimpleQueue[tuple[str, int] | None] = SimpleQueue()  # an ended process, or None: stop
         self._print_lock = threading.Lock()
+        self._handlers = {
+            number: signal.signal(number, lambda *_: self.stop()) for number in (signal.SIGINT, signal.SIGTERM)
+        }
 
     def start(self, name: str, command: Sequence[str], *, vital: bool = False) -> None:
         """Start a process; each line that it prints comes out as ``[name] line``."""
@@ -55,8 +58,7 @@ class Processes:
         self._events.put(None)
 
     def run(self) -> int:
-        """Wait for the end of all; returns the first exit status that is not 0 (128 + number for a signal)."""
-        handlers = {number: signal.signal(number, lambda *_: self.stop()) for number in (signal.SIGINT, signal.SIGTERM)}
+        """Wait for the end of all; returns the first exit status that is not 0 (a signal: 128 + number)."""
         alive, status = set(self._processes), 0
         signals, deadline = list(PATIENCE), float("inf")
         try:
@@ -77,7 +79,7 @@ class Processes:
                     self._processes[name].send_signal(number)
         finally:
             self._bury()
-            for number, handler in handlers.items():
+            for number, handler in self._handlers.items():
                 signal.signal(number, handler)
         return status
 
@@ -114,4 +116,3 @@ class Processes:
         with self._print_lock:
             sys.stdout.write(text)
             sys.stdout.flush()
-

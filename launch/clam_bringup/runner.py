@@ -1,4 +1,4 @@
-"""``clam-launch GRAPH key:=value …``: starts a graph with nothing but pip's packages, like ``ros2 launch`` does.
+"""Start a graph of nodes with nothing but pip's packages, as `ros2 launch` does with a system ROS 2.
 
 Examples:
   clam-launch sim --show
@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
-from clam_core.errors import ClamError
 
 from clam_bringup.child import find_executable
 from clam_bringup.graph import Graph, Node
 from clam_bringup.graph_file import graph_files, load_graph
 from clam_bringup.processes import Processes
+from clam_core.errors import ClamError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

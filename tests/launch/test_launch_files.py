@@ -14,14 +14,23 @@ launch_pytest = pytest.importorskip(
 
 import rclpy  # noqa: E402
 from ament_index_python.packages import get_package_prefix  # noqa: E402
-from clam_bringup.graph_file import graph_files, load_graph  # noqa: E402
-from launch import LaunchContext, LaunchDescription  # noqa: E402
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription  # noqa: E402
 from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402
+from launch.utilities import perform_substitutions  # noqa: E402
 from launch_pytest.actions import ReadyToTest  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
 
+from clam_bringup.graph_file import graph_files, load_graph  # noqa: E402
+from launch import LaunchContext, LaunchDescription  # noqa: E402
+
 LAUNCH_FILES = Path(__file__).parents[2] / "launch/launch"
+
+
+def _workspace_is_sourced() -> bool:
+    try:
+        return bool(get_package_prefix("clam_sim"))
+    except (LookupError, OSError):
+        return False
 
 
 def _source(name: str) -> PythonLaunchDescriptionSource:
@@ -35,22 +44,23 @@ def test_a_launch_file_declares_the_arguments_of_its_graph(name: str) -> None:
     arguments = {argument.name: argument for argument in load_graph(name).arguments}
     assert declared.keys() == arguments.keys()
     for key, argument in arguments.items():
-        assert (declared[key].default_value is None) == argument.required
-        assert declared[key].description == argument.description
+        text = declared[key].default_value and perform_substitutions(LaunchContext(), declared[key].default_value)
+        assert (text is None) == argument.required
+        assert argument.required or repr(argument.parse(text)) == repr(argument.default)
 
 
 @launch_pytest.fixture
 def simulator() -> Iterator[LaunchDescription]:
-    try:
-        get_package_prefix("clam_sim")
-    except (LookupError, OSError):
-        pytest.skip("the workspace is not sourced: colcon build in ros2_ws, then source install/setup.bash")
     arguments = {"env": "gym", "task": "Pendulum-v1", "namespace": "robot"}
     yield LaunchDescription(
         [IncludeLaunchDescription(_source("sim"), launch_arguments=arguments.items()), ReadyToTest()]
     )
 
 
+@pytest.mark.skipif(
+    not _workspace_is_sourced(),
+    reason="needs the workspace: colcon build in ros2_ws, source install/setup.bash",
+)
 @pytest.mark.launch(fixture=simulator)
 def test_the_sim_launch_file_starts_a_simulator_in_its_namespace() -> None:
     received: list[JointState] = []

@@ -151,6 +151,7 @@ def make_bundle(tmp_path: Path) -> Callable[..., Path]:
 
     def make(env: str, task: str, chunk: int = 4) -> Path:
         import torch
+
         from clam_core.deploy.bundle import save_bundle
         from clam_core.envs import make_env
         from clam_core.models.actor import Actor, ActorConfig

@@ -12,15 +12,16 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2 (rclpy)")
 
+from diagnostic_msgs.msg import DiagnosticArray
+from sensor_msgs.msg import JointState
+from std_srvs.srv import SetBool
+from trajectory_msgs.msg import JointTrajectory
+
 from clam_core.deploy import TemporalEnsembler
 from clam_core.spec import ActionSpec, EnvironmentSpec, ObservationSpec
 from clam_policy.policy import PolicyNode
 from clam_ros.messages import NamedVectorWriter
 from clam_ros.stamps import to_ns
-from diagnostic_msgs.msg import DiagnosticArray
-from sensor_msgs.msg import JointState
-from std_srvs.srv import SetBool
-from trajectory_msgs.msg import JointTrajectory
 
 NAMES = ("x", "y")
 IN_BAND = ("episode/index", "episode/step")
@@ -150,9 +151,7 @@ def test_a_new_episode_resets_the_policy(lockstep: Robot) -> None:
     ],
     ids=["nan", "inf", "missing name", "wrong size", "nan episode"],
 )
-def test_unsound_observations_get_no_command_and_are_recovered_from(
-    lockstep: Robot, values: Any, names: Any
-) -> None:
+def test_unsound_observations_get_no_command_and_are_recovered_from(lockstep: Robot, values: Any, names: Any) -> None:
     lockstep.answer(PERIOD, [0, 0, 0, 0])
     lockstep.observe(2 * PERIOD, values, names)
     lockstep.refused(1)
@@ -176,7 +175,8 @@ def test_a_policy_that_raises_is_an_error_diagnostic_and_the_node_lives_on(locks
     lockstep.node.fake.break_with = RuntimeError("out of memory")
     lockstep.observe(PERIOD, [0, 0, 0, 0])
     lockstep.graph.spin_until(
-        lambda: any("out of memory" in message.status[0].message for message in diagnostics), what="diagnostic"
+        lambda: any("out of memory" in message.status[0].message for message in diagnostics),
+        what="diagnostic",
     )
     lockstep.node.fake.break_with = None
     assert lockstep.answer(PERIOD, [0, 0, 0, 0])[0] == 1.0
@@ -198,7 +198,8 @@ def test_a_slow_policy_never_blocks_the_callbacks_and_the_newest_observation_win
     assert not realtime.commands
     fake.gate.set()
     realtime.graph.spin_until(
-        lambda: bool(realtime.commands) and to_ns(realtime.commands[-1].header.stamp) == stamps[-1], what="newest"
+        lambda: bool(realtime.commands) and to_ns(realtime.commands[-1].header.stamp) == stamps[-1],
+        what="newest",
     )
     assert fake.calls == 2
 

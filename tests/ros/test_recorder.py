@@ -17,9 +17,6 @@ import yaml
 
 pytest.importorskip("rclpy", reason="needs ROS 2 (rclpy)")
 
-from clam_recorder.recorder import Recorder
-from clam_ros.messages import CommandWriter, NamedVectorWriter
-from clam_ros.names import STATUS_FIELDS
 from mcap.exceptions import McapError
 from mcap.records import Message
 from mcap.stream_reader import StreamReader
@@ -27,6 +24,10 @@ from rosbags.rosbag2 import Reader
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
+
+from clam_recorder.recorder import Recorder
+from clam_ros.messages import CommandWriter, NamedVectorWriter
+from clam_ros.names import STATUS_FIELDS
 
 
 class Source:
@@ -43,7 +44,8 @@ class Source:
     def matched(self) -> None:
         publishers = (self.observation, self.command, self.status)
         self.graph.spin_until(
-            lambda: all(publisher.get_subscription_count() for publisher in publishers), what="recorder matched"
+            lambda: all(publisher.get_subscription_count() for publisher in publishers),
+            what="recorder matched",
         )
 
     def send(self, count: int, success: bool = False) -> None:

@@ -11,14 +11,15 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2 (rclpy)")
 
-from clam_core.envs import make_env
-from clam_ros.messages import CommandWriter, StateReader, StatusReader
-from clam_sim.sim_bridge import SimBridge
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Float64
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
+
+from clam_core.envs import make_env
+from clam_ros.messages import CommandWriter, StateReader, StatusReader
+from clam_sim.sim_bridge import SimBridge
 
 
 class Driver:
@@ -136,9 +137,7 @@ def test_an_episode_ends_with_its_step_budget_and_auto_reset_begins_the_next(mak
 
 @pytest.mark.parametrize("on_missing", ["hold", "zero"])
 def test_realtime_ticks_without_commands_and_publishes_the_clock(make_graph: Any, on_missing: str) -> None:
-    bridge, driver = pendulum(
-        make_graph, mode="realtime", publish_clock=True, speed=5.0, on_missing_command=on_missing
-    )
+    bridge, driver = pendulum(make_graph, mode="realtime", publish_clock=True, speed=5.0, on_missing_command=on_missing)
     clock = driver.graph.collect(Clock, "/clock")
     driver.reset()
     driver.command([1.0])

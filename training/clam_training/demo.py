@@ -18,10 +18,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clam_core.errors import ClamError
-from clam_core.evaluation import EVALUATION_SEED
 from rich.console import Console
 
+from clam_core.errors import ClamError
+from clam_core.evaluation import EVALUATION_SEED
 from clam_training.demo_report import write_report
 from clam_training.demo_results import collect_results, summary_table
 
@@ -97,13 +97,20 @@ class Demo:
             "expert": (bags / "expert", ("--no-actions",)),
             "expert-labeled": (bags / "expert", ()),
         }
-        for name, (source, flags) in imports.items():
-            command = _clam("import", "rosbag", str(source), "--out", str(data / name), *flags)
-            self._commands({f"import-{name}": command})
-        for name in ("play", "expert"):
-            page = self.options.out / f"inspect-{name}.html"
-            command = _clam("inspect", str(data / name), "--html", str(page))
-            self._commands({f"inspect-{name}": command})
+        commands = {
+            f"import-{name}": _clam("import", "rosbag", str(source), "--out", str(data / name), *flags)
+            for name, (source, flags) in imports.items()
+        }
+        self._commands(commands, parallel=2)
+        play_page, expert_page = (str(self.options.out / f"inspect-{name}.html") for name in ("play", "expert"))
+        against = ("--against", str(data / "expert-labeled"))  # does the play cover what the expert does?
+        self._commands(
+            {
+                "inspect-play": _clam("inspect", str(data / "play"), *against, "--html", play_page),
+                "inspect-expert": _clam("inspect", str(data / "expert"), "--html", expert_page),
+            },
+            parallel=2,
+        )
 
     def train(self) -> None:
         """CLAM and what it is compared with, two at a time, one thread each."""
@@ -123,9 +130,11 @@ class Demo:
             for name in METHODS
         }
         self._commands(commands, parallel=2)
-        for name in ("clam", "vpt"):
-            command = _clam("relabel", str(out / "train" / name), str(data / "expert-labeled"), "--json")
-            self._commands({f"relabel-{name}": command})
+        checks = {
+            f"relabel-{name}": _clam("relabel", str(out / "train" / name), str(data / "expert-labeled"), "--json")
+            for name in ("clam", "vpt")
+        }
+        self._commands(checks, parallel=2)
 
     def roll_out(self) -> None:
         """Every bundle through policy node and bridge, all on the same layouts, which no training saw."""
@@ -155,7 +164,9 @@ class Demo:
                 while waiting or running:
                     while waiting and len(running) < parallel:
                         name, command = waiting.pop(0)
-                        self.console.print(f"[dim]$ {_shown(command)}", soft_wrap=True, highlight=False)
+                        self.console.print(
+                            f"$ {_shown(command)}", style="dim", soft_wrap=True, highlight=False, markup=False
+                        )
                         with (logs / f"{name}.log").open("wb") as log:
                             process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
                         running[name] = (process, time.monotonic())
@@ -212,10 +223,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--bulk", type=int, default=defaults.bulk, help="mixed episodes made offline (%(default)s)")
     parser.add_argument("--evaluations", type=int, default=defaults.evaluations, help="rollouts each (%(default)s)")
     parser.add_argument("--seed", type=int, default=defaults.seed, help="of data and training (%(default)s)")
-    parsed = parser.parse_args(arguments)
+    parsed = parser.parse_intermixed_args(arguments)
+    if parsed.episodes < 10:
+        parser.error(f"--episodes {parsed.episodes}: at least 10, so that one in ten can be held out")
     options = Options(**{**vars(parsed), "overrides": tuple(parsed.overrides)})
     console = Console(width=None if sys.stdout.isatty() else 120)
     _set_aside(options.out)
+    options.out.mkdir(parents=True)
     # A domain of its own, on this machine only: nobody else's robot hears the demo.
     os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
@@ -229,14 +243,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print("demo: interrupted")
         return 130
     console.print(summary_table(json.loads((options.out / "results.json").read_text())))
-    console.print(
-        f"report:   {options.out / 'report.html'}   numbers: {options.out / 'results.json'}\n"
-        f"bundle:   {options.out / 'train/clam/bundle'}\n"
-        f"try next: clam eval {options.out / 'train/clam/bundle'} --episodes 4 --video {options.out / 'clam.mp4'}\n"
-        f"          clam-launch policy bundle:={options.out / 'train/clam/bundle'} task:={options.task} mode:=realtime\n"
-        f"          make demo DEMO='--task bin-picking --out runs/bin-picking'",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
+    bundle = options.out / "train/clam/bundle"
+    for line in (
+        f"report:   {options.out / 'report.html'}   numbers: {options.out / 'results.json'}",
+        f"bundle:   {bundle}",
+        f"try next: clam eval {bundle} --episodes 4 --video {options.out / 'clam.mp4'}",
+        f"          clam-launch policy bundle:={bundle} task:={options.task} mode:=realtime",
+        "          make demo DEMO='--task bin-picking --out runs/bin-picking'",
+        "(after `. .venv/bin/activate`)",
+    ):
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
     return 0
 
 

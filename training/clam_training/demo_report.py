@@ -15,14 +15,14 @@ import imageio.v2 as imageio
 import jinja2
 import matplotlib
 import numpy as np
+
 from clam_core.deploy import load_bundle
 from clam_core.envs import make_env
 from clam_core.errors import ClamError
-
 from clam_training.demo_results import LABELS
 
 matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402  (the backend must be chosen first)
+from matplotlib import pyplot as plt
 
 logger = logging.getLogger(__name__)
 VIDEO_EPISODES, VIDEO_SIZE = 4, 240
@@ -31,7 +31,9 @@ VIDEO_EPISODES, VIDEO_SIZE = 4, 240
 def write_report(path: Path, out: Path, results: Mapping[str, Any]) -> None:
     """Write the page of the demo folder `out` to `path`."""
     template = jinja2.Template(
-        files("clam_training").joinpath("report.html.j2").read_text(), autoescape=True, undefined=jinja2.StrictUndefined
+        files("clam_training").joinpath("report.html.j2").read_text(),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
     )
     clam = results["methods"]["clam"]["metrics"]
     page = template.render(
@@ -131,9 +133,7 @@ def _rollout_video(out: Path) -> str:
         env.close()
     grid = np.concatenate(clips, axis=2)
     buffer = io.BytesIO()
-    with imageio.get_writer(buffer, format="mp4", fps=20, macro_block_size=8) as writer:  # type: ignore[arg-type]
-        for frame in grid:
-            writer.append_data(frame)
+    imageio.mimwrite(buffer, list(grid), format="mp4", fps=20, macro_block_size=8)  # type: ignore[call-overload]
     return base64.b64encode(buffer.getvalue()).decode()
 
 

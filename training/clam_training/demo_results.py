@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from rich.table import Table
+
 from clam_core.data.store import EpisodeStore
 from clam_core.errors import ClamError
 from clam_core.evaluation import EVALUATION_SEED, wilson
 from clam_core.training.metrics import read_metrics
-from rich.table import Table
 
 LABELS = {
     "clam": ("CLAM", "unlabeled + labeled play + unlabeled expert"),

@@ -7,26 +7,33 @@ import importlib
 import logging
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from clam_core.errors import ClamError
 
-#: Modules of ``clam_core.cli``, in the order of the pipeline.
-COMMANDS = ("generate", "import_data", "inspect", "train", "relabel", "evaluate")
+#: Command → module of ``clam_core.cli``, in the order of the pipeline.
+COMMANDS = {
+    "generate": "generate",
+    "import": "import_data",
+    "inspect": "inspect",
+    "train": "train",
+    "relabel": "relabel",
+    "eval": "evaluate",
+}
 
 EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_PARTIAL = 0, 1, 2, 3
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of ``clam`` with all commands."""
+def build_parser(command_names: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The parser of ``clam`` with these commands; only their modules are imported."""
     parser = argparse.ArgumentParser(
         prog="clam",
         description="Learn robot policies from unlabeled demonstrations: record, import, train, evaluate.",
         epilog="Start with `clam generate --help`; the whole pipeline at once is `make demo`.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name in COMMANDS:
-        module = importlib.import_module(f"clam_core.cli.{name}")
+    for name in command_names:
+        module = importlib.import_module(f"clam_core.cli.{COMMANDS[name]}")
         command = commands.add_parser(
             module.NAME,
             help=module.HELP,
@@ -39,10 +46,22 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parsed arguments. ``key=value`` overrides may stand between the options, which argparse alone refuses."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = build_parser(words[:1] if words and words[0] in COMMANDS else COMMANDS)
+    parsed, extra = parser.parse_known_args(words)
+    if extra and hasattr(parsed, "overrides") and not any(text.startswith("-") for text in extra):
+        parsed.overrides += extra
+    elif extra:
+        parser.error(f"unrecognized arguments: {' '.join(extra)}")
+    return parsed
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status (0 only on success)."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    parsed = build_parser().parse_args(arguments)
+    parsed = parse(arguments)
     try:
         return int(parsed.run(parsed))
     except ClamError as error:

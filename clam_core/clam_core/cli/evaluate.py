@@ -44,7 +44,10 @@ def run(arguments: argparse.Namespace) -> int:
     policy = load_bundle(arguments.bundle, arguments.device)
     env_name, task = arguments.env or policy.spec.env, arguments.task or policy.spec.task
     env = make_env(env_name, task)
-    if (env.spec.observation.names, env.spec.action.names) != (policy.spec.observation.names, policy.spec.action.names):
+    if (env.spec.observation.names, env.spec.action.names) != (
+        policy.spec.observation.names,
+        policy.spec.action.names,
+    ):
         raise ClamError(
             f"{env_name}/{task} shows other observations or takes other actions than bundle '{arguments.bundle}' "
             f"was trained on ({policy.spec.env}/{policy.spec.task}); evaluate it there"

@@ -36,13 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task", metavar="TASK", help="task, e.g. assembly, or a Gymnasium id")
     parser.add_argument("--kind", required=True, choices=KINDS, help="which episodes to keep")
     parser.add_argument("--episodes", type=positive_int, required=True, metavar="N", help="episodes to keep")
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="seed of the first attempt (default: 0)"
-    )
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the first attempt (default: 0)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="dataset folder to make")
-    parser.add_argument(
-        "--image-size", type=int, choices=(64, 84), help="store a camera of this size as well"
-    )
+    parser.add_argument("--image-size", type=int, choices=(64, 84), help="store a camera of this size as well")
     parser.add_argument("--workers", type=positive_int, metavar="W", help="processes (default: one per core)")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 

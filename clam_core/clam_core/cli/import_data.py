@@ -34,15 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("format", choices=FORMATS, help="format of the recordings")
     parser.add_argument("source", type=Path, metavar="SRC", help="recording, or folder of recordings")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="dataset folder to make")
-    parser.add_argument(
-        "--no-actions", action="store_true", help="leave the actions out: an unlabeled dataset"
-    )
+    parser.add_argument("--no-actions", action="store_true", help="leave the actions out: an unlabeled dataset")
     parser.add_argument("--env", help="environment that was recorded (default: what episode.yaml says)")
     parser.add_argument("--task", help="its task (default: what episode.yaml says)")
     parser.add_argument("--state-topic", default=STATE_TOPIC, metavar="TOPIC", help="default: %(default)s")
-    parser.add_argument(
-        "--command-topic", default=COMMAND_TOPIC, metavar="TOPIC", help="default: %(default)s"
-    )
+    parser.add_argument("--command-topic", default=COMMAND_TOPIC, metavar="TOPIC", help="default: %(default)s")
     parser.add_argument("--status-topic", default=STATUS_TOPIC, metavar="TOPIC", help="default: %(default)s")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 

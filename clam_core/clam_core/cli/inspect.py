@@ -26,9 +26,7 @@ HELP = "show what is in a dataset, with pictures"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``clam inspect``."""
     parser.add_argument("dataset", type=Path, metavar="DIR", help="dataset folder")
-    parser.add_argument(
-        "--against", type=Path, metavar="DIR", help="dataset whose range this one should cover"
-    )
+    parser.add_argument("--against", type=Path, metavar="DIR", help="dataset whose range this one should cover")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with pictures")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
@@ -61,9 +59,7 @@ def _text(facts: dict[str, Any]) -> list[str]:
     ]
     for name in ("length", "return"):
         if facts[name]:
-            lines.append(
-                f"  {name:<12} " + ", ".join(f"{key} {value:.4g}" for key, value in facts[name].items())
-            )
+            lines.append(f"  {name:<12} " + ", ".join(f"{key} {value:.4g}" for key, value in facts[name].items()))
     against = facts.get("against", {})
     for part in ("action", "state"):
         if part in facts:
@@ -80,9 +76,7 @@ def _table(part: str, rows: Sequence[dict[str, Any]], covered: dict[str, float] 
     width = max(len(part), *(len(row["name"]) for row in rows)) if rows else len(part)
     numbers = ("min", "mean", "std", "max")
     lines = [
-        f"{part:<{width}}  {'unit':<4} "
-        + " ".join(f"{n:>10}" for n in numbers)
-        + ("  covered" if covered else "")
+        f"{part:<{width}}  {'unit':<4} " + " ".join(f"{n:>10}" for n in numbers) + ("  covered" if covered else "")
     ]
     for row in rows:
         values = " ".join(f"{row[n]:>10.4g}" for n in numbers if n in row)

@@ -115,25 +115,19 @@ def _unique(series: Series, what: str) -> Series:
         if not np.array_equal(series.values[known], series.values[row], equal_nan=True):
             raise BagError(f"two different messages of {what} at stamp {stamp * 1e-9:.6f} s")
     rows = list(first.values())
-    return replace(
-        series, stamps=series.stamps[rows], received=series.received[rows], values=series.values[rows]
-    )
+    return replace(series, stamps=series.stamps[rows], received=series.received[rows], values=series.values[rows])
 
 
 def _check_steps(state: Series) -> None:
     indices = np.unique(state.column(EPISODE_INDEX)) if EPISODE_INDEX in state.names else np.zeros(1)
     if len(indices) > 1:
-        raise BagError(
-            f"{len(indices)} episodes in one bag (episode/index {indices.astype(int).tolist()[:5]})"
-        )
+        raise BagError(f"{len(indices)} episodes in one bag (episode/index {indices.astype(int).tolist()[:5]})")
     steps = state.column(EPISODE_STEP).astype(int)
     if steps[0] != 0:
         raise BagError(f"the first observation is step {steps[0]}, not 0: the beginning is missing")
     jumps = np.flatnonzero(np.diff(steps) != 1)
     if len(jumps):
-        raise BagError(
-            f"step {steps[jumps[0]] + 1} is missing: {steps[jumps[0] + 1]} follows {steps[jumps[0]]}"
-        )
+        raise BagError(f"step {steps[jumps[0]] + 1} is missing: {steps[jumps[0] + 1]} follows {steps[jumps[0]]}")
 
 
 def _check_spacing(state: Series, spec: EnvironmentSpec) -> None:
@@ -171,9 +165,7 @@ def _actions(
     chosen, extra = _match(command.stamps, when)
     missing = np.flatnonzero(chosen[:-1] < 0)
     if len(missing):
-        raise BagError(
-            f"no command for observation {missing[0]} ({len(missing)} of {len(chosen) - 1} missing)"
-        )
+        raise BagError(f"no command for observation {missing[0]} ({len(missing)} of {len(chosen) - 1} missing)")
     values = _in_order(command, spec.action.names, topics.command)[chosen[:-1]]
     low, high = np.asarray(spec.action.low), np.asarray(spec.action.high)
     slack = LIMIT_TOLERANCE * np.maximum(1.0, np.abs(high - low))
@@ -224,9 +216,7 @@ def _status(
         raise BagError(f"no episode/status for step {missing[0]} ({len(missing)} of {steps} missing)")
     needed = {"reward", "success", "done", "episode/seed"}
     if not needed <= set(status.names):
-        raise BagError(
-            f"names in '{topics.status}' are not those expected: {difference(needed, status.names)}"
-        )
+        raise BagError(f"names in '{topics.status}' are not those expected: {difference(needed, status.names)}")
     order = [rows[stamp] for stamp in state.stamps[1:].tolist()]
     if not np.isfinite(status.values[order]).all():
         raise BagError("episode/status has values that are not finite")

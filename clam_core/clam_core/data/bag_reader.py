@@ -167,17 +167,13 @@ def _read_series(reader: Reader, topic: str, kind: str) -> Series | None:
         if names is None:
             names = message_names
         elif message_names != names:
-            raise BagError(
-                f"names in '{topic}' change at message {len(stamps)}: {difference(names, message_names)}"
-            )
+            raise BagError(f"names in '{topic}' change at message {len(stamps)}: {difference(names, message_names)}")
         stamps.append(message.header.stamp.sec * 10**9 + message.header.stamp.nanosec)
         received.append(time)
         values.append(row)
     if names is None:
         return None
-    return Series(
-        names, np.array(stamps, np.int64), np.array(received, np.int64), np.array(values, np.float64)
-    )
+    return Series(names, np.array(stamps, np.int64), np.array(received, np.int64), np.array(values, np.float64))
 
 
 def _content(message: Any, kind: str, topic: str) -> tuple[tuple[str, ...], npt.NDArray[np.float64]]:

@@ -105,9 +105,7 @@ def generate(
     out = Path(out)
     check_free(out)
     if episodes < 1 or seed < 0:
-        raise ClamError(
-            f"{episodes} episodes from seed {seed}; give at least 1 episode and a seed of at least 0"
-        )
+        raise ClamError(f"{episodes} episodes from seed {seed}; give at least 1 episode and a seed of at least 0")
     _check_seed(seed, episodes)
     source = _Source(env, task, kind, options)
     environment, operator = source.make()  # unknown names fail here, before any process or folder exists

@@ -93,9 +93,7 @@ def coverage(store: EpisodeStore, other: EpisodeStore) -> dict[str, Any]:
     result: dict[str, Any] = {
         "path": str(other.path),
         "kind": other.info.kind,
-        "state": dict(
-            zip(mine.observation.names, _shares(store.array("state"), other.array("state")), strict=True)
-        ),
+        "state": dict(zip(mine.observation.names, _shares(store.array("state"), other.array("state")), strict=True)),
     }
     if store.has_actions and other.has_actions:
         shares = _shares(known_actions(store), known_actions(other))

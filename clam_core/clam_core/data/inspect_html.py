@@ -89,9 +89,7 @@ def _page(facts: dict[str, Any], store: EpisodeStore, other: EpisodeStore | None
 
 def _table(rows: Sequence[dict[str, Any]], covered: dict[str, float] | None) -> str:
     numbers = ("min", "mean", "std", "max")
-    head = "".join(
-        f"<th>{name}</th>" for name in ("name", "unit", *numbers, *(["covered"] if covered else []))
-    )
+    head = "".join(f"<th>{name}</th>" for name in ("name", "unit", *numbers, *(["covered"] if covered else [])))
     body = []
     for row in rows:
         cells = [
@@ -125,9 +123,7 @@ def _histograms(
         if np.isfinite([low, high]).all():
             edges = np.linspace(low, high if high > low else low + 1.0, BINS + 1)
             for data, color in zip(shown, (MINE, THEIRS), strict=False):
-                axis.hist(
-                    data, edges.tolist(), color=color, alpha=0.6, density=others is not None and len(data) > 0
-                )
+                axis.hist(data, edges.tolist(), color=color, alpha=0.6, density=others is not None and len(data) > 0)
         axis.set_title(name, fontsize=9)
         axis.tick_params(labelsize=7)
     buffer = io.BytesIO()

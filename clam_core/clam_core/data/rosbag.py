@@ -119,20 +119,14 @@ def _agreed(recordings: Iterable[Recording], key: str, option: str | None) -> st
         counts.setdefault(option, 0)
     if len(counts) > 1:
         found = ", ".join(f"{value} ({count})" for value, count in counts.items())
-        raise ClamError(
-            f"bags of more than one {key}: {found}; a dataset has one, import them from separate folders"
-        )
+        raise ClamError(f"bags of more than one {key}: {found}; a dataset has one, import them from separate folders")
     return next(iter(counts), None)
 
 
-def _spec(
-    recordings: list[Recording], env: str | None, task: str | None, rejected: dict[Path, str]
-) -> EnvironmentSpec:
+def _spec(recordings: list[Recording], env: str | None, task: str | None, rejected: dict[Path, str]) -> EnvironmentSpec:
     """The environment's own spec where its name is known, else what the bags show."""
     if env is not None and env not in ENVS:
-        raise ClamError(
-            f"unknown environment '{env}', {did_you_mean(env, ENVS)}; leave --env out for a robot"
-        )
+        raise ClamError(f"unknown environment '{env}', {did_you_mean(env, ENVS)}; leave --env out for a robot")
     env, task = _agreed(recordings, "env", env), _agreed(recordings, "task", task)
     if env in ENVS and not task:
         raise ClamError(f"environment '{env}' without a task; give --task")
@@ -159,10 +153,7 @@ def _sources(
                 "bag": recording.bag.name,
                 "sha256": bag_hash(recording.bag),
                 "recovered": recording.recovered,
-                **{
-                    key: _plain(recording.description.get(key))
-                    for key in ("operator", "start", "stop", "software")
-                },
+                **{key: _plain(recording.description.get(key)) for key in ("operator", "start", "stop", "software")},
             }
             for recording in recordings
             if recording.bag in kept

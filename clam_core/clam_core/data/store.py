@@ -22,9 +22,7 @@ from clam_core.errors import ClamError, did_you_mean
 class EpisodeStore:
     """A dataset opened for reading; make one with `open`."""
 
-    def __init__(
-        self, path: Path, info: DatasetInfo, arrays: dict[str, Any], meta: Any, labeled: bool
-    ) -> None:
+    def __init__(self, path: Path, info: DatasetInfo, arrays: dict[str, Any], meta: Any, labeled: bool) -> None:
         self.path = path
         self.info = info
         self._arrays = arrays
@@ -51,14 +49,10 @@ class EpisodeStore:
             root = zarr.open_group(str(path), mode="r")
             attributes = root.attrs.asdict()
         except (OSError, ValueError, KeyError) as error:
-            raise ClamError(
-                f"'{path}' is not a dataset folder ({error}); give one that clam wrote"
-            ) from error
+            raise ClamError(f"'{path}' is not a dataset folder ({error}); give one that clam wrote") from error
         version = attributes.get("format_version")
         if version != FORMAT_VERSION:
-            raise ClamError(
-                f"dataset '{path}' has format version {version}, valid: {FORMAT_VERSION}; make it anew"
-            )
+            raise ClamError(f"dataset '{path}' has format version {version}, valid: {FORMAT_VERSION}; make it anew")
         try:
             info = DatasetInfo.from_json(attributes)
             labeled = "action" in root["data"]
@@ -67,9 +61,7 @@ class EpisodeStore:
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise ClamError(f"dataset '{path}' is damaged ({error!r}); make it anew") from error
         if actions and not labeled:
-            raise ClamError(
-                f"dataset '{path}' has no action labels; use it as unlabeled data, or import the actions"
-            )
+            raise ClamError(f"dataset '{path}' has no action labels; use it as unlabeled data, or import the actions")
         return store
 
     @property
@@ -128,9 +120,7 @@ class EpisodeStore:
             if name == "action":
                 why = "was opened without its labels" if self.labeled else "has no action labels"
                 raise ClamError(f"dataset '{self.path}' {why}; open a labeled dataset with actions=True")
-            raise ClamError(
-                f"dataset '{self.path}' has no array '{name}', {did_you_mean(name, self._arrays)}"
-            )
+            raise ClamError(f"dataset '{self.path}' has no array '{name}', {did_you_mean(name, self._arrays)}")
         array = self._arrays[name]
         if array.ndim > 2:  # images stay on disk
             return np.asarray(array[start:end])

@@ -71,9 +71,7 @@ class StoreWriter:
         rows["reward"] = _pad(episode.rewards, steps, np.nan)
         rows["success"] = _pad(episode.successes, steps, False)
         if steps < 1 or set(rows) != set(self._columns):
-            raise ValueError(
-                f"episode of {steps} steps with {sorted(rows)}; expected {sorted(self._columns)}"
-            )
+            raise ValueError(f"episode of {steps} steps with {sorted(rows)}; expected {sorted(self._columns)}")
         for name, column in self._columns.items():
             column.check(rows[name], steps)
         for name, column in self._columns.items():

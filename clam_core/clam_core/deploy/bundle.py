@@ -31,9 +31,7 @@ def save_bundle(
         "format_version": FORMAT_VERSION,
         "spec": spec.to_json(),
         "actor": actor.config.to_json(),
-        "normalization": {
-            name: value.tolist() for name, value in actor.features.state_dict().items()
-        },
+        "normalization": {name: value.tolist() for name, value in actor.features.state_dict().items()},
         "ensembling_m": ensembling_m,
         "provenance": provenance,
     }
@@ -72,7 +70,11 @@ def load_bundle(
         raise ClamError(f"weights of bundle '{folder}' cannot be read ({reason}); export it again") from error
     m = description["ensembling_m"] if ensembling_m is None else ensembling_m
     policy = Policy(
-        actor, EnvironmentSpec.from_json(description["spec"]), resolve_device(device), m, description["provenance"]
+        actor,
+        EnvironmentSpec.from_json(description["spec"]),
+        resolve_device(device),
+        m,
+        description["provenance"],
     )
     if chunk is not None:
         policy.shorten_chunk(chunk)

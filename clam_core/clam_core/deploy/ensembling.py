@@ -40,7 +40,8 @@ class TemporalEnsembler:
             raise LookupError(f"no action chunk covers step {step}")
         predictions = np.stack([self._chunks[origin][step - origin] for origin in origins])
         if self.m is None:
-            return predictions[-1]
+            newest: npt.NDArray[np.float64] = predictions[-1]
+            return newest
         weights = np.exp(-self.m * np.arange(len(origins)))
         mean: npt.NDArray[np.float64] = (weights[:, None] * predictions).sum(0) / weights.sum()
         return mean

@@ -27,17 +27,11 @@ class Gym:
         self._env, declared = _make(task)
         observation, action = self._env.observation_space, self._env.action_space
         if not isinstance(action, gymnasium.spaces.Box) or len(action.shape) != 1:
-            raise ClamError(
-                f"gym '{task}' has action space {action}; only a Box of one dimension can be controlled"
-            )
+            raise ClamError(f"gym '{task}' has action space {action}; only a Box of one dimension can be controlled")
         if not isinstance(observation, gymnasium.spaces.Box) or len(observation.shape) != 1:
-            raise ClamError(
-                f"gym '{task}' has observation space {observation}; only a Box of one dimension works"
-            )
+            raise ClamError(f"gym '{task}' has observation space {observation}; only a Box of one dimension works")
         if not np.isfinite([action.low, action.high]).all():
-            raise ClamError(
-                f"gym '{task}' has action limits {action.low}, {action.high}; they must be finite"
-            )
+            raise ClamError(f"gym '{task}' has action limits {action.low}, {action.high}; they must be finite")
         self._steps: int | None = None
         self._terminated = False
         self._state = np.zeros(observation.shape)

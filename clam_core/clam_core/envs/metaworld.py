@@ -24,9 +24,7 @@ ACTION_REPEAT = 2  # Table 14
 CAMERA = "corner4"  # shows gripper, object and goal of every task
 
 _SUFFIX = "-goal-observable"
-_QUATERNION = tuple(
-    f"quaternion{i}" for i in range(4)
-)  # component order differs between tasks, so no letters
+_QUATERNION = tuple(f"quaternion{i}" for i in range(4))  # component order differs between tasks, so no letters
 _OBJECT = ("x", "y", "z", *_QUATERNION)
 _FRAME = (
     *("hand_x", "hand_y", "hand_z", "gripper_opening"),

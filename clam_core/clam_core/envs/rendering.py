@@ -110,10 +110,7 @@ def _gl_context(width: int, height: int) -> Any:
         try:
             return importlib.import_module(f"mujoco.{backend}").GLContext(width, height)
         except Exception as error:  # what a missing GL library raises differs between PyOpenGL platforms
-            failures.append(
-                f"{backend}: {str(error).strip().splitlines()[0] if str(error).strip() else error!r}"
-            )
+            failures.append(f"{backend}: {str(error).strip().splitlines()[0] if str(error).strip() else error!r}")
     raise ClamError(
-        f"no OpenGL for headless rendering ({'; '.join(failures)}); install libegl1 or libosmesa6, "
-        "or leave images out"
+        f"no OpenGL for headless rendering ({'; '.join(failures)}); install libegl1 or libosmesa6, or leave images out"
     )

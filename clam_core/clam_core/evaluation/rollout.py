@@ -44,9 +44,7 @@ class Rollout:
         return float(self.rewards.sum())
 
 
-def rollout(
-    env: Environment, policy: Agent, seed: int, on_step: Callable[[], None] = lambda: None
-) -> Rollout:
+def rollout(env: Environment, policy: Agent, seed: int, on_step: Callable[[], None] = lambda: None) -> Rollout:
     """One episode from `seed` until the step budget is used up; `on_step` is called after reset and every step."""
     policy.reset()
     observation = env.reset(seed)

@@ -102,7 +102,7 @@ class Method(nn.Module, ABC):
     ) -> tuple[Transitions, Transitions | None]:
         """Train and held-out transitions of `episodes`; None where there are too few episodes to hold any out."""
         train, held = episodes.split(held_out)
-        return self.transitions(train, context, chunk), held and self.transitions(held, context, chunk)
+        return self.transitions(train, context, chunk), self.transitions(held, context, chunk) if held else None
 
     @abstractmethod
     def label(self, transitions: Transitions) -> Tensor:
@@ -126,9 +126,7 @@ class Method(nn.Module, ABC):
         return Batch(batch.window + torch.randn_like(batch.window) * scale, batch.target, batch.mask)
 
 
-def imitation_stage(
-    policy: MlpPolicy, train: Transitions, held_out: Transitions | None, config: Config
-) -> Stage:
+def imitation_stage(policy: MlpPolicy, train: Transitions, held_out: Transitions | None, config: Config) -> Stage:
     """Imitation learning of the targets of `train` (Algorithm 1, lines 14–18)."""
 
     def loss(update: int) -> Losses:

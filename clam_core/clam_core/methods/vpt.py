@@ -25,9 +25,7 @@ class Vpt(Method):
         self.idm = LatentIDM(
             self.actor.features.dim, lam.context, lam.latent_dim, lam.hidden, lam.activation, lam.shortcut
         )
-        self.head = ActionDecoder(
-            lam.latent_dim, head.hidden, len(spec.action.names), head.activation, head.shortcut
-        )
+        self.head = ActionDecoder(lam.latent_dim, head.hidden, len(spec.action.names), head.activation, head.shortcut)
 
     def stages(self, data: Datasets) -> Iterator[Stage]:
         """Supervised IDM, then behaviour cloning of its labels."""

@@ -36,7 +36,8 @@ class ActorConfig:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ActorConfig:
         """Inverse of `to_json`; lists become tuples again."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        return cls(**values)
 
 
 class Actor(nn.Module):

@@ -69,7 +69,8 @@ class StateFeatures(nn.Module):
 
     def episode(self, states: Tensor) -> Tensor:
         """A whole episode of raw states ``(T+1, D)`` → features ``(T+1, F)``."""
-        return self(states, torch.cat([states[:1], states[:-1]]))
+        features: Tensor = self(states, torch.cat([states[:1], states[:-1]]))
+        return features
 
     def _selected(self, state: Tensor) -> Tensor:
         earlier = state.index_select(-1, self.minus) * self.is_motion

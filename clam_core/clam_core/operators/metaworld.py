@@ -42,9 +42,7 @@ class MetaWorldOperator:
         """
         state = np.asarray(observation["state"], dtype=np.float64)
         if state.shape != (len(STATE_NAMES),):
-            raise ClamError(
-                f"state of shape {state.shape}; a Meta-World operator reads {len(STATE_NAMES)} entries"
-            )
+            raise ClamError(f"state of shape {state.shape}; a Meta-World operator reads {len(STATE_NAMES)} entries")
         size = len(ACTION.names)
         if self._step % self._recipe.segment_length == 0:
             random_segment = self._rng.random() < self._segment_probability
@@ -54,8 +52,6 @@ class MetaWorldOperator:
         if self._held is not None:
             return self._held.copy()
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # the policies warn at every step that their output will be clipped
+            warnings.simplefilter("ignore")  # the policies warn at every step that their output will be clipped
             action = self._policy.get_action(state)
         return ACTION.clip(np.asarray(action, dtype=np.float64) + noise)

@@ -34,7 +34,10 @@ def save_checkpoint(
     partial = folder / f".{final.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    save_file({name: value.contiguous() for name, value in model.state_dict().items()}, partial / "weights.safetensors")
+    save_file(
+        {name: value.contiguous() for name, value in model.state_dict().items()},
+        partial / "weights.safetensors",
+    )
     generators = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         generators["cuda"] = torch.cuda.get_rng_state()

@@ -116,6 +116,4 @@ def _convert_dataclass(target: Any, value: Any, key: str) -> Any:
         if name not in hints:
             prefix = f"{key}." if key else ""
             raise ClamError(f"unknown key '{prefix}{name}': {did_you_mean(str(name), hints)}")
-    return target(
-        **{n: _convert(hints[n], item, f"{key}.{n}" if key else n) for n, item in value.items()}
-    )
+    return target(**{n: _convert(hints[n], item, f"{key}.{n}" if key else n) for n, item in value.items()})

@@ -25,7 +25,7 @@ class MetricsLog:
             kept = [line for line in read_metrics(run) if (line["stage"], line["update"]) <= keep_until]
         path.write_text("".join(json.dumps(line) + "\n" for line in kept))
         self._file = path.open("a", buffering=1)
-        self._board = SummaryWriter(str(run / "tensorboard"))  # type: ignore[no-untyped-call]
+        self._board = SummaryWriter(str(run / "tensorboard"))
 
     def write(self, stage: int, name: str, update: int, values: Mapping[str, float]) -> None:
         """Log scalars of one update of stage number `stage`, called `name`; nothing for no values."""
@@ -34,7 +34,7 @@ class MetricsLog:
         header = {"stage": stage, "name": name, "update": update, "time": time.time()}
         self._file.write(json.dumps({**header, **values}) + "\n")
         for metric, value in values.items():
-            self._board.add_scalar(f"{name}/{metric}", value, update)  # type: ignore[no-untyped-call]
+            self._board.add_scalar(f"{name}/{metric}", value, update)
 
     def __enter__(self) -> MetricsLog:
         return self
@@ -43,7 +43,7 @@ class MetricsLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
-        self._board.close()  # type: ignore[no-untyped-call]
+        self._board.close()
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A run is a folder: ``config.yaml``, ``metrics.jsonl``, ``tensorboard/``, ``checkpoints/``, ``result.json``, ``bundle/``."""
+"""A run is a folder: config.yaml, metrics.jsonl, tensorboard/, checkpoints/, result.json, spec.json, bundle/."""
 
 from __future__ import annotations
 
@@ -88,7 +88,12 @@ def train(config: Config, run: Path, *, resume: bool = False) -> dict[str, float
     metrics = Trainer(method, data.datasets, run, resume=resume).fit()
     provenance = {"config": _plain(config), "data": data.provenance, "metrics": metrics}
     save_bundle(run / "bundle", method.actor, data.spec, config.policy.ensembling_m, provenance)
-    result = {"method": config.method, "metrics": metrics, "seconds": time.monotonic() - started, "device": str(device)}
+    result = {
+        "method": config.method,
+        "metrics": metrics,
+        "seconds": time.monotonic() - started,
+        "device": str(device),
+    }
     (run / "result.json").write_text(json.dumps(result, indent=2))
     return metrics
 

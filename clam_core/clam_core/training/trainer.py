@@ -44,7 +44,12 @@ class Trainer:
         return final
 
     def _fit_stage(
-        self, number: int, stage: Stage, done: int, state: dict[str, dict[str, object]] | None, log: MetricsLog
+        self,
+        number: int,
+        stage: Stage,
+        done: int,
+        state: dict[str, dict[str, object]] | None,
+        log: MetricsLog,
     ) -> dict[str, float]:
         config, options = self.method.config, stage.optimization
         optimizer = torch.optim.AdamW(
@@ -62,7 +67,7 @@ class Trainer:
                 values = {name: float(value.detach()) for name, value in losses.items()}
                 self._check_finite(stage.name, update, values)
                 speed = (update - done) / (time.monotonic() - started)
-                rates = {"learning_rate": schedule.get_last_lr()[0], "updates_per_second": speed}
+                rates = {"learning_rate": float(schedule.get_last_lr()[0]), "updates_per_second": speed}
                 log.write(number, stage.name, update, values | rates)
                 progress.set_postfix(loss=f"{values['loss']:.4g}")
             if update % config.evaluate_every == 0 or update == options.updates:
@@ -70,18 +75,14 @@ class Trainer:
                 log.write(number, stage.name, update, metrics)
             if update % config.checkpoint_every == 0 or update == options.updates:
                 position = Position(number, update)
-                save_checkpoint(
-                    self.checkpoints, position, self.method, optimizer.state_dict(), schedule.state_dict()
-                )
+                save_checkpoint(self.checkpoints, position, self.method, optimizer.state_dict(), schedule.state_dict())
         return metrics
 
     @staticmethod
-    def _update(
-        stage: Stage, update: int, optimizer: torch.optim.Optimizer, schedule: LRScheduler
-    ) -> Losses:
+    def _update(stage: Stage, update: int, optimizer: torch.optim.Optimizer, schedule: LRScheduler) -> Losses:
         losses = stage.loss(update)
         optimizer.zero_grad()
-        losses["loss"].backward()
+        torch.autograd.backward(losses["loss"])
         nn.utils.clip_grad_norm_(stage.parameters, stage.optimization.clip_grad_norm)
         optimizer.step()
         schedule.step()

@@ -76,7 +76,7 @@ class Transitions:
 
     def batches(self, batch_size: int = 4096) -> list[Batch]:
         """All transitions once, in order."""
-        return [self.gather(which) for which in self._number.split(batch_size)]
+        return [self.gather(which) for which in torch.split(self._number, batch_size)]
 
     def with_targets(self, targets: Tensor, chunk: int) -> Transitions:
         """The same transitions with other targets ``(M, ·)``, e.g. the latent actions of Algorithm 1, line 16."""

@@ -16,10 +16,7 @@ setup(
     zip_safe=True,
     maintainer="CLAM on ROS 2 maintainers",
     maintainer_email="maintainers@clam.invalid",
-    description=(
-        "Policy node: runs a CLAM bundle on live observations with action chunks and "
-        "temporal ensembling."
-    ),
+    description=("Policy node: runs a CLAM bundle on live observations with action chunks and temporal ensembling."),
     license="Apache-2.0",
     entry_points={
         "console_scripts": [

@@ -16,10 +16,7 @@ setup(
     zip_safe=True,
     maintainer="CLAM on ROS 2 maintainers",
     maintainer_email="maintainers@clam.invalid",
-    description=(
-        "Simulator bridge, scripted operator and rollouts: any clam_core environment "
-        "behind ROS 2 topics."
-    ),
+    description=("Simulator bridge, scripted operator and rollouts: any clam_core environment behind ROS 2 topics."),
     license="Apache-2.0",
     entry_points={
         "console_scripts": [

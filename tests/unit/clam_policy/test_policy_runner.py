@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from clam_core.deploy import TemporalEnsembler
 from clam_policy.policy_runner import PolicyRunner, Refused, Sample
 

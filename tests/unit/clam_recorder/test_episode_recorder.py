@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from clam_core.errors import ClamError
 from clam_recorder import bag_writer, episode_file
 from clam_recorder.episode_recorder import EpisodeRecorder, Recipe
@@ -104,7 +105,7 @@ def test_rosbag2_py_is_called_as_both_distributions_take_it(
         def write(self, topic: str, data: bytes, stamp: int) -> None:
             calls.append(("write", topic, data, stamp))
 
-    def metadata(*, name: str, type: str, serialization_format: str, **more: Any) -> dict[str, Any]:  # noqa: A002
+    def metadata(*, name: str, type: str, serialization_format: str, **more: Any) -> dict[str, Any]:
         if has_id != ("id" in more):
             raise TypeError("no such signature")
         return {"name": name, "type": type}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from clam_core.envs import make_env
 from clam_sim.simulation import PendingCommand, Simulation
 

@@ -51,9 +51,7 @@ def tiny():
 
 
 def write_dataset(path, episodes, *, kind="play", actions=True, camera=False):
-    with StoreWriter(
-        path, DatasetInfo(tiny_spec(camera), kind, {"source": "test"}), actions=actions
-    ) as writer:
+    with StoreWriter(path, DatasetInfo(tiny_spec(camera), kind, {"source": "test"}), actions=actions) as writer:
         for episode in episodes:
             writer.append(episode)
     return path
@@ -81,9 +79,7 @@ class Bag:
         for order, (topic, kind, rows) in enumerate(series):
             if rows:
                 connection = writer.add_connection(topic, kind, typestore=STORE)
-                messages += [
-                    (row[3] if len(row) > 3 else row[0] + order, connection, kind, row) for row in rows
-                ]
+                messages += [(row[3] if len(row) > 3 else row[0] + order, connection, kind, row) for row in rows]
         for count, (time, connection, kind, row) in enumerate(sorted(messages, key=lambda m: m[0]), start=1):
             writer.write(connection, time, STORE.serialize_cdr(_message(kind, *row[:3]), kind))
             if not finish and count % flush_every == 0:

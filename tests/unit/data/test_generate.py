@@ -9,10 +9,7 @@ from clam_core.operators import RECIPES
 
 
 def same(a, b):
-    return all(
-        np.array_equal(a.array(n), b.array(n), equal_nan=True)
-        for n in ("state", "action", "reward", "success")
-    )
+    return all(np.array_equal(a.array(n), b.array(n), equal_nan=True) for n in ("state", "action", "reward", "success"))
 
 
 def test_the_dataset_does_not_depend_on_the_number_of_workers(tmp_path, monkeypatch):

@@ -46,9 +46,7 @@ def test_values_are_taken_by_name_not_by_position(tmp_path, tiny, make_bag):
     sound = make_bag(tiny.episode(0))
     sound.write(tmp_path / "bags" / "episode_0000")
     shuffled = make_bag(tiny.episode(1))
-    shuffled.states = [
-        (s, (names[1], names[0], *names[2:]), (v[1], v[0], *v[2:])) for s, names, v in shuffled.states
-    ]
+    shuffled.states = [(s, (names[1], names[0], *names[2:]), (v[1], v[0], *v[2:])) for s, names, v in shuffled.states]
     shuffled.commands = [(s, names[::-1], np.asarray(v)[::-1]) for s, names, v in shuffled.commands]
     shuffled.write(tmp_path / "bags" / "episode_0001")
     import_rosbag(tmp_path / "bags", tmp_path / "out")
@@ -188,9 +186,7 @@ def spoil_conflict(bag):
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_a_bad_bag_is_rejected_with_its_reason_and_the_good_one_kept(
-    tmp_path, tiny, make_bag, monkeypatch, spoil, why
-):
+def test_a_bad_bag_is_rejected_with_its_reason_and_the_good_one_kept(tmp_path, tiny, make_bag, monkeypatch, spoil, why):
     known = tiny.spec()
     monkeypatch.setattr("clam_core.data.rosbag.ENVS", {"robot": ""})
     monkeypatch.setattr("clam_core.data.rosbag.make_env", lambda env, task: _Described(known))

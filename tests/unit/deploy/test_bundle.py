@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from clam_core.deploy import load_bundle
 from clam_core.deploy.bundle import save_bundle
 from clam_core.deploy.policy import Policy

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from clam_core.deploy import TemporalEnsembler
 
 

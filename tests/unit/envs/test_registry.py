@@ -8,9 +8,7 @@ from clam_core.errors import ClamError
 
 
 def test_importing_the_registry_imports_no_simulator():
-    code = (
-        "import sys, clam_core.envs; print(sorted({'mujoco', 'metaworld', 'gymnasium'} & set(sys.modules)))"
-    )
+    code = "import sys, clam_core.envs; print(sorted({'mujoco', 'metaworld', 'gymnasium'} & set(sys.modules)))"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.strip() == "[]"
 

@@ -1,4 +1,5 @@
 import pytest
+
 from clam_core.evaluation import wilson
 
 

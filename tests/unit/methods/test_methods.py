@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from clam_core.errors import ClamError
 from clam_core.methods.clam import Clam
 from clam_core.training.config import Config, DataConfig

@@ -1,4 +1,5 @@
 import torch
+
 from clam_core.models.features import StateFeatures, select_entries
 
 

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from clam_core.errors import ClamError
 from clam_core.training.config import Config
 from clam_core.training.load_config import load_config

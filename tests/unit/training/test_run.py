@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
+
 from clam_core.errors import ClamError
 from clam_core.training import trainer
 from clam_core.training.config import Config
 from clam_core.training.load_config import load_config
 from clam_core.training.metrics import read_metrics
 from clam_core.training.run import train
-from safetensors.torch import load_file
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import torch
+
 from clam_core.training.transitions import RawEpisodes, Transitions
 
 

@@ -6,18 +6,18 @@ import math
 import time
 import traceback
 
-from clam_core.deploy import Policy, load_bundle
-from clam_core.errors import ClamError
-from clam_ros import names
-from clam_ros.messages import ChunkWriter, CommandWriter, MessageRefused, StateReader
-from clam_ros.node import ERROR, OK, WARN, Node, run
-from clam_ros.qos import STREAM
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 from trajectory_msgs.msg import JointTrajectory
 
+from clam_core.deploy import Policy, load_bundle
+from clam_core.errors import ClamError
 from clam_policy.policy_runner import PolicyRunner, Refused, Sample
 from clam_policy.worker import Worker
+from clam_ros import names
+from clam_ros.messages import ChunkWriter, CommandWriter, MessageRefused, StateReader
+from clam_ros.node import ERROR, OK, WARN, Node, run
+from clam_ros.qos import STREAM
 
 MODES = ("lockstep", "realtime")
 
@@ -34,9 +34,7 @@ class PolicyNode(Node):
         super().__init__("policy")
         self.declare("bundle", "", "Folder of the bundle (required).")
         self.declare("device", "auto", "Torch device: auto, cpu, cuda, …")
-        self.declare(
-            "mode", "realtime", "Stamps are wall time, or simulated time in lockstep.", choices=MODES
-        )
+        self.declare("mode", "realtime", "Stamps are wall time, or simulated time in lockstep.", choices=MODES)
         self.declare("chunk", 0, "Use only the first k actions of a chunk; 0: the bundle's.", low=0)
         self.declare("ensembling_m", math.nan, "Temporal ensembling weights exp(-m*i); nan: the bundle's.")
         self.declare("enabled", True, "Enabled at activation; switch later with policy/enable.")
@@ -48,9 +46,7 @@ class PolicyNode(Node):
     def load(self) -> Policy:
         """The policy of parameter `bundle`; tests put a fake in its place."""
         if not self.value("bundle"):
-            raise ClamError(
-                "parameter 'bundle' is empty: give the folder that `clam train` wrote, RUN/bundle"
-            )
+            raise ClamError("parameter 'bundle' is empty: give the folder that `clam train` wrote, RUN/bundle")
         m, chunk = self.value("ensembling_m"), self.value("chunk")
         return load_bundle(
             self.value("bundle"),
@@ -143,9 +139,7 @@ class PolicyNode(Node):
         if age > self._max_age:
             raise Refused(f"it is {age:.3f} s old, at most {self._max_age:g} s is allowed")
         if age < -self._max_age:
-            raise Refused(
-                f"its stamp lies {-age:.3f} s in the future: synchronize clocks or set use_sim_time"
-            )
+            raise Refused(f"its stamp lies {-age:.3f} s in the future: synchronize clocks or set use_sim_time")
 
     # Worker thread ------------------------------------------------------------------------------------------
 

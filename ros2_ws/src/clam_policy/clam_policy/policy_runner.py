@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+
 from clam_core.deploy import TemporalEnsembler
 from clam_core.spec import Observation
 
@@ -85,9 +86,7 @@ class PolicyRunner:
         if sample.state.shape != (self._size,):
             raise Refused(f"state has shape {sample.state.shape}, the policy takes ({self._size},)")
         if not np.isfinite(sample.state).all():
-            raise Refused(
-                f"{int((~np.isfinite(sample.state)).sum())} of {self._size} state values are not finite"
-            )
+            raise Refused(f"{int((~np.isfinite(sample.state)).sum())} of {self._size} state values are not finite")
         if self._begins_episode(sample):
             self.reset()
             self._first = sample.stamp

@@ -17,9 +17,7 @@ class Worker(Generic[T]):
     ends up in `failed`, and the thread goes on.
     """
 
-    def __init__(
-        self, work: Callable[[T], None], failed: Callable[[Exception], None], *, latest_only: bool
-    ) -> None:
+    def __init__(self, work: Callable[[T], None], failed: Callable[[Exception], None], *, latest_only: bool) -> None:
         self._work = work
         self._failed = failed
         self._items: deque[T] = deque(maxlen=1 if latest_only else None)

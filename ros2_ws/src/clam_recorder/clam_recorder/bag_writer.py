@@ -42,9 +42,7 @@ class RosbagsWriter:
         store = get_typestore(Stores.LATEST)
         unknown = [kind for kind in topics.values() if kind not in store.fielddefs]
         if unknown:
-            raise ClamError(
-                f"backend rosbags does not know type '{unknown[0]}': use backend rosbag2_py for it"
-            )
+            raise ClamError(f"backend rosbags does not know type '{unknown[0]}': use backend rosbag2_py for it")
         # Version 8 is read by the rosbag2 of Humble and Jazzy alike.
         self._writer = Writer(path, version=8, storage_plugin=StoragePlugin.MCAP)
         self._writer.open()

@@ -13,13 +13,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from clam_core.errors import ClamError
-
 from clam_recorder import episode_file
 from clam_recorder.bag_writer import BagWriter
 
-POLL = (
-    0.02  # [s] the writer thread drains in batches: waking it for every message would cost more than writing
-)
+POLL = 0.02  # [s] the writer thread drains in batches: waking it for every message would cost more than writing
 FLUSH = 0.5  # [s] a killed recorder loses at most this, plus POLL
 
 _log = logging.getLogger(__name__)
@@ -64,7 +61,7 @@ class EpisodeRecorder:
         self.folder = folder
         self.recipe = recipe
         self.dropped = 0
-        self.messages: Counter[str] = Counter({topic: 0 for topic in recipe.topics})
+        self.messages: Counter[str] = Counter(dict.fromkeys(recipe.topics, 0))
         self.error = ""
         self._queue: deque[tuple[str, int, bytes]] = deque()
         self._bytes_in = self._bytes_out = 0  # each written by one thread only
@@ -83,9 +80,7 @@ class EpisodeRecorder:
             self._bag.flush()
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
-            raise ClamError(
-                f"cannot record to '{folder}' ({error.strerror}): choose another `out`"
-            ) from error
+            raise ClamError(f"cannot record to '{folder}' ({error.strerror}): choose another `out`") from error
         self._thread = threading.Thread(target=self._run, name=f"write {folder.name}", daemon=True)
         self._thread.start()
 

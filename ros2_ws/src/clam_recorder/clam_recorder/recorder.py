@@ -88,9 +88,7 @@ class Recorder(Node):
     def deactivate(self) -> None:
         """Close an episode that is still being recorded, as not complete."""
         if self._episode is not None:
-            self.get_logger().warning(
-                f"stopped while recording: '{self._episode.folder}' is kept as not complete"
-            )
+            self.get_logger().warning(f"stopped while recording: '{self._episode.folder}' is kept as not complete")
             self._episode.end(keep=True, complete=False)
             self._episode.join()
             self._episode = None
@@ -118,15 +116,11 @@ class Recorder(Node):
             self._out.mkdir(parents=True, exist_ok=True)
             self._lock = (self._out / ".recorder.lock").open("w")
         except OSError as error:
-            raise ClamError(
-                f"cannot record to '{self._out}' ({error.strerror}): choose another `out`"
-            ) from error
+            raise ClamError(f"cannot record to '{self._out}' ({error.strerror}): choose another `out`") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise ClamError(
-                f"another recorder writes to '{self._out}': stop it or choose another `out`"
-            ) from error
+            raise ClamError(f"another recorder writes to '{self._out}': stop it or choose another `out`") from error
 
     def _recover(self) -> None:
         for bag in episode_file.unfinished(self._out):
@@ -145,18 +139,14 @@ class Recorder(Node):
             kind = self._wanted[topic] or next(iter(graph.get(topic, ())), "")
             if not kind:
                 continue
-            self.subscribe(
-                _message_class(kind), topic, partial(self._on_message, topic), self._qos(topic), raw=True
-            )
+            self.subscribe(_message_class(kind), topic, partial(self._on_message, topic), self._qos(topic), raw=True)
             self._types[topic] = kind
             self._subscribed.add(topic)
 
     def _qos(self, topic: str) -> QoSProfile:
         """Best effort where a publisher is (a reliable reader would not match it), reliable otherwise."""
         best_effort = ReliabilityPolicy.BEST_EFFORT
-        if any(
-            info.qos_profile.reliability == best_effort for info in self.get_publishers_info_by_topic(topic)
-        ):
+        if any(info.qos_profile.reliability == best_effort for info in self.get_publishers_info_by_topic(topic)):
             return QoSProfile(depth=100, reliability=best_effort)
         return COLLECT
 
@@ -188,9 +178,7 @@ class Recorder(Node):
         self._discover()
         silent = [topic for topic in self._wanted if not self.count_publishers(topic)]
         if silent:
-            raise ClamError(
-                f"nobody publishes {', '.join(silent)}: start its node, or take it out of `topics`"
-            )
+            raise ClamError(f"nobody publishes {', '.join(silent)}: start its node, or take it out of `topics`")
         about: dict[str, Any] = {name: self.value(name) for name in ("env", "task", "kind", "operator")}
         versions = {**episode_file.software(), self._backend: backend_version(self._backend)}
         recipe = Recipe(
@@ -215,9 +203,7 @@ class Recorder(Node):
         episode = self._episode
         if episode is None or self._ending:
             response.success = False
-            response.message = (
-                "not recording: call record/start first" if episode is None else "already ending"
-            )
+            response.message = "not recording: call record/start first" if episode is None else "already ending"
             return response
         self._ending = True
         if keep:
@@ -252,9 +238,7 @@ def _message_class(kind: str) -> type:
     try:
         return getattr(importlib.import_module(f"{package}.msg"), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ClamError(
-            f"message type '{kind}' is not installed ({error}): check parameter `topics`"
-        ) from error
+        raise ClamError(f"message type '{kind}' is not installed ({error}): check parameter `topics`") from error
 
 
 def main() -> int:

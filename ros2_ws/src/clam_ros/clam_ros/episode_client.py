@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from clam_core.errors import ClamError
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from std_srvs.srv import Trigger
 
+from clam_core.errors import ClamError
 from clam_ros import names
 from clam_ros.node import Node
 from clam_ros.waiting import call, sleep
@@ -79,9 +79,7 @@ class EpisodeClient:
         """
         waited = 0.0
         while True:
-            response = await call(
-                self._node, self._record[names.RECORD_START], Trigger.Request(), self._timeout
-            )
+            response = await call(self._node, self._record[names.RECORD_START], Trigger.Request(), self._timeout)
             if response.success:
                 return str(response.message)
             if waited > min(self._timeout, 10.0):

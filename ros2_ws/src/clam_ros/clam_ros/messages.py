@@ -200,9 +200,7 @@ class ChunkWriter:
     """Builds policy/action_chunk messages: K points, `time_from_start` = k / rate."""
 
     def __init__(self, names: Sequence[str], chunk: int, rate: float) -> None:
-        self._points = [
-            JointTrajectoryPoint(time_from_start=to_duration(round(k * 1e9 / rate))) for k in range(chunk)
-        ]
+        self._points = [JointTrajectoryPoint(time_from_start=to_duration(round(k * 1e9 / rate))) for k in range(chunk)]
         self._message = JointTrajectory(joint_names=list(names), points=self._points)
 
     def message(self, stamp: int, chunk: Vector) -> JointTrajectory:

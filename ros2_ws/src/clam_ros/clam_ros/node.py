@@ -137,13 +137,9 @@ class Node(LifecycleNode):
         """Publisher that is destroyed at cleanup."""
         return self._own(self.destroy_publisher, self.create_publisher(kind, topic, qos))
 
-    def subscribe(
-        self, kind: type, topic: str, callback: Callable[..., None], qos: Any, *, raw: bool = False
-    ) -> Any:
+    def subscribe(self, kind: type, topic: str, callback: Callable[..., None], qos: Any, *, raw: bool = False) -> Any:
         """Subscription that is destroyed at cleanup."""
-        return self._own(
-            self.destroy_subscription, self.create_subscription(kind, topic, callback, qos, raw=raw)
-        )
+        return self._own(self.destroy_subscription, self.create_subscription(kind, topic, callback, qos, raw=raw))
 
     def serve(self, kind: type, name: str, callback: Callable[..., Any]) -> Any:
         """Service that is destroyed at cleanup; a coroutine as its callback holds nothing else up."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from clam_core.errors import ClamError
 from rclpy.client import Client
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.task import Future
+
+from clam_core.errors import ClamError
 
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 
@@ -42,9 +43,7 @@ async def call(node: Node, client: Client, request: Any, seconds: float) -> Any:
     waited = 0.0
     while not client.service_is_ready():
         if waited > seconds:
-            raise ClamError(
-                f"service '{client.srv_name}' did not appear within {seconds:g} s: is its node running?"
-            )
+            raise ClamError(f"service '{client.srv_name}' did not appear within {seconds:g} s: is its node running?")
         await sleep(node, 0.05)
         waited += 0.05
     future = client.call_async(request)

@@ -102,6 +102,4 @@ def write_results(path: Path, results: Sequence[EpisodeResult]) -> None:
         partial.write_text(json.dumps({"episodes": [result.to_json() for result in results]}, indent=1))
         os.replace(partial, path)
     except OSError as error:
-        raise ClamError(
-            f"results cannot be written to '{path}' ({error.strerror}): choose another `out`"
-        ) from error
+        raise ClamError(f"results cannot be written to '{path}' ({error.strerror}): choose another `out`") from error

@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from rclpy.task import Future
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+
 from clam_core.errors import ClamError
 from clam_ros import names
 from clam_ros.episode_client import EpisodeClient
@@ -13,10 +17,6 @@ from clam_ros.node import Node, run
 from clam_ros.qos import COLLECT
 from clam_ros.stamps import to_ns
 from clam_ros.waiting import sleep, wait_for
-from rclpy.task import Future
-from sensor_msgs.msg import JointState
-from trajectory_msgs.msg import JointTrajectory
-
 from clam_sim.rollout_log import EpisodeLog, EpisodeResult, write_results
 from clam_sim.simulation import MODES
 
@@ -31,13 +31,9 @@ class Rollouts(Node):
     def __init__(self) -> None:
         super().__init__("rollouts")
         self.declare("episodes", 20, "Number of episodes.", low=1)
-        self.declare(
-            "seed", 1_000_000, "Seed of the first episode; evaluation seeds start at 1,000,000.", low=0
-        )
+        self.declare("seed", 1_000_000, "Seed of the first episode; evaluation seeds start at 1,000,000.", low=0)
         self.declare("out", "rollouts.json", "Results file (JSON).")
-        self.declare(
-            "mode", "lockstep", "Mode of the bridge; lockstep insists on a command per step.", choices=MODES
-        )
+        self.declare("mode", "lockstep", "Mode of the bridge; lockstep insists on a command per step.", choices=MODES)
         self.declare("bridge", "sim_bridge", "Name of the bridge node, for its parameter `seed`.")
         self.declare("timeout", 120.0, "Longest wait for a service or for the next step [s].", low=1.0)
 
@@ -48,9 +44,7 @@ class Rollouts(Node):
         self._begin(seed=-1)
         self.subscribe(JointState, names.STATUS, self._on_status, COLLECT)
         self.subscribe(JointTrajectory, names.COMMAND, self._on_command, COLLECT)
-        self._client = EpisodeClient(
-            self, bridge=self.value("bridge"), record=False, timeout=self.value("timeout")
-        )
+        self._client = EpisodeClient(self, bridge=self.value("bridge"), record=False, timeout=self.value("timeout"))
 
     def activate(self) -> None:
         """Start working through the episodes."""
@@ -90,9 +84,7 @@ class Rollouts(Node):
                 return log.result()
             self.counters["episodes repeated"] += 1
             self.get_logger().warning(f"seed {seed} is repeated: missing {missing}")
-        raise ClamError(
-            f"seed {seed}: missing {missing} in {TRIES} tries; see /diagnostics of bridge and policy"
-        )
+        raise ClamError(f"seed {seed}: missing {missing} in {TRIES} tries; see /diagnostics of bridge and policy")
 
     async def _finish(self, log: EpisodeLog) -> str:
         """Wait for the end of the episode; returns what it lacks."""
@@ -106,9 +98,7 @@ class Rollouts(Node):
                 return log.missing()
             if steps == log.steps:
                 where = f"seed {log.seed} after {steps} steps"
-                raise ClamError(
-                    f"no step for {timeout:g} s at {where}: see /diagnostics of bridge and policy"
-                )
+                raise ClamError(f"no step for {timeout:g} s at {where}: see /diagnostics of bridge and policy")
         return ""
 
     def _begin(self, seed: int) -> EpisodeLog:

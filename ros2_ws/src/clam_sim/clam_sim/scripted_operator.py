@@ -6,8 +6,8 @@ from rclpy.task import Future
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
-from clam_core.errors import ClamError
 from clam_core.envs import make_env
+from clam_core.errors import ClamError
 from clam_core.operators import KINDS, keep_episode, make_operator
 from clam_ros import names
 from clam_ros.episode_client import EpisodeClient

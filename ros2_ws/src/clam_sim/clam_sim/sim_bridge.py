@@ -5,12 +5,6 @@ from __future__ import annotations
 import json
 
 import numpy as np
-from clam_core.envs import make_env
-from clam_ros import names
-from clam_ros.messages import CommandReader, MessageRefused, NamedVectorWriter, Vector
-from clam_ros.node import OK, WARN, Node, run
-from clam_ros.qos import STREAM
-from clam_ros.stamps import set_stamp, to_ns
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import JointState
@@ -18,6 +12,12 @@ from std_msgs.msg import Bool, Float64
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from clam_core.envs import make_env
+from clam_ros import names
+from clam_ros.messages import CommandReader, MessageRefused, NamedVectorWriter, Vector
+from clam_ros.node import OK, WARN, Node, run
+from clam_ros.qos import STREAM
+from clam_ros.stamps import set_stamp, to_ns
 from clam_sim.simulation import MODES, ON_MISSING, Frame, PendingCommand, Simulation
 
 MAX_SEED = 2**31 - 1
@@ -37,13 +37,9 @@ class SimBridge(Node):
         self.declare("mode", "lockstep", "Step on commands, or on the wall clock.", choices=MODES)
         self.declare("seed", 0, "Seed of the next episode; counts up at every reset.", low=0, high=MAX_SEED)
         self.declare("auto_reset", False, "Begin an episode at activation and whenever one is done.")
-        self.declare(
-            "republish_period", 0.5, "Lockstep: repeat an unanswered observation [s].", low=0.01, high=60.0
-        )
+        self.declare("republish_period", 0.5, "Lockstep: repeat an unanswered observation [s].", low=0.01, high=60.0)
         self.declare("speed", 1.0, "Realtime: factor on the environment's rate.", low=0.01, high=100.0)
-        self.declare(
-            "on_missing_command", "hold", "Realtime: what to do without a command.", choices=ON_MISSING
-        )
+        self.declare("on_missing_command", "hold", "Realtime: what to do without a command.", choices=ON_MISSING)
         self.declare("publish_clock", False, "Realtime: publish simulated time on /clock and stamp with it.")
         self._fault = ""
 
@@ -90,11 +86,7 @@ class SimBridge(Node):
     def diagnose(self) -> tuple[bytes, str]:
         """Warns after a refused command until a sound one comes."""
         frame = self._simulation.frame if hasattr(self, "_simulation") else None
-        where = (
-            "no episode yet"
-            if frame is None
-            else f"episode {frame.episode} step {frame.step} seed {frame.seed}"
-        )
+        where = "no episode yet" if frame is None else f"episode {frame.episode} step {frame.step} seed {frame.seed}"
         return (WARN, f"command refused: {self._fault}") if self._fault else (OK, where)
 
     # Episodes -----------------------------------------------------------------------------------------------

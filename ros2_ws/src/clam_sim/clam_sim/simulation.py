@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
 from clam_core.envs import Environment
 
 Vector = npt.NDArray[np.float64]

@@ -1,0 +1,43 @@
+"""Graphs and nodes are written apart; here they must agree."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+
+import pytest
+
+rclpy = pytest.importorskip("rclpy", reason="needs rclpy (make setup, or a system ROS 2)")
+
+from clam_bringup.child import find_executable  # noqa: E402
+from clam_bringup.graph_file import graph_files, load_graph  # noqa: E402
+from clam_ros.node import Node  # noqa: E402
+
+
+def node_class(package: str, executable: str) -> type[Node]:
+    """The node class of the module that an executable's main function lives in."""
+    module = sys.modules[find_executable(package, executable).load().__module__]
+    (found,) = (
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, Node) and value.__module__ == module.__name__
+    )
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(graph_files()))
+def test_nodes_declare_every_parameter_that_a_graph_sets_with_the_same_type(name: str) -> None:
+    graph = load_graph(name)
+    texts = {argument.name: "x" for argument in graph.arguments if argument.required}
+    rclpy.init()
+    try:
+        for episodes in ("0", "1") if any(a.name == "episodes" for a in graph.arguments) else (None,):
+            for node in graph.resolve(texts | ({"episodes": episodes} if episodes else {})):
+                made = node_class(node.package, node.executable)()
+                declared = {parameter: made.get_parameter(parameter).value for parameter in made._parameters}
+                made.destroy_node()
+                for parameter, value in node.parameters.items():
+                    assert parameter in declared, f"{node.name} declares no {parameter}"
+                    assert type(value) is type(declared[parameter]), f"{node.name}: type of {parameter}"
+    finally:
+        rclpy.shutdown()
