@@ -37,6 +37,7 @@ class Recipe:
     noise_high: float = 0.0
     segment_probabilities: tuple[float, ...] = (0.0,)
     segment_length: int = 5
+    goal_offset: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for the provenance of a dataset."""
@@ -48,7 +49,7 @@ class Recipe:
 RECIPES: dict[str, Recipe] = {
     "expert": Recipe(0.0, 0.15),
     "mixed": Recipe(0.0, 1.0, (0.0, 0.3, 0.7, 1.0)),
-    "play": Recipe(0.2, 0.8, (0.2, 0.4, 0.6)),
+    "play": Recipe(0.1, 0.6, (0.1, 0.3, 0.5), goal_offset=0.15),
 }
 
 

@@ -31,6 +31,8 @@ class MetaWorldOperator:
         self._rng = operator_rng(seed, self._kind)
         self._noise = self._rng.uniform(self._recipe.noise_low, self._recipe.noise_high)
         self._segment_probability = self._rng.choice(self._recipe.segment_probabilities)
+        offset = self._recipe.goal_offset
+        self._goal_offset = np.append(self._rng.uniform(-offset, offset, 2), 0.0)
         self._held: npt.NDArray[np.float64] | None = None
         self._step = 0
 
@@ -51,6 +53,7 @@ class MetaWorldOperator:
         noise = self._noise * self._rng.standard_normal(size) * _IS_MOTION
         if self._held is not None:
             return self._held.copy()
+        state = np.concatenate([state[:-3], state[-3:] + self._goal_offset])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the policies warn at every step that their output will be clipped
             action = self._policy.get_action(state)
