@@ -17,7 +17,7 @@ setup(
     maintainer="CLAM on ROS 2 maintainers",
     maintainer_email="maintainers@clam.invalid",
     description=("Policy node: runs a CLAM bundle on live observations with action chunks and temporal ensembling."),
-    license="Apache-2.0",
+    license="MIT",
     entry_points={
         "console_scripts": [
             "policy = clam_policy.policy:main",

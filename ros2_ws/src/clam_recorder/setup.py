@@ -17,7 +17,7 @@ setup(
     maintainer="CLAM on ROS 2 maintainers",
     maintainer_email="maintainers@clam.invalid",
     description="Episode recorder: one rosbag2 (MCAP) bag and one episode.yaml per episode.",
-    license="Apache-2.0",
+    license="MIT",
     entry_points={
         "console_scripts": [
             "recorder = clam_recorder.recorder:main",

@@ -17,5 +17,5 @@ setup(
     maintainer="CLAM on ROS 2 maintainers",
     maintainer_email="maintainers@clam.invalid",
     description=("What CLAM's nodes share: lifecycle node base, QoS profiles, stamps, messages, episode client."),
-    license="Apache-2.0",
+    license="MIT",
 )

@@ -17,7 +17,7 @@ setup(
     maintainer="CLAM on ROS 2 maintainers",
     maintainer_email="maintainers@clam.invalid",
     description=("Simulator bridge, scripted operator and rollouts: any clam_core environment behind ROS 2 topics."),
-    license="Apache-2.0",
+    license="MIT",
     entry_points={
         "console_scripts": [
             "sim_bridge = clam_sim.sim_bridge:main",

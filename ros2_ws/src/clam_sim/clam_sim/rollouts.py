@@ -21,6 +21,8 @@ from clam_sim.rollout_log import EpisodeLog, EpisodeResult, write_results
 from clam_sim.simulation import MODES
 
 TRIES = 3  # of one seed, when a message of it was lost
+SLICE = 0.25  # [s] between looks at the episode
+SETTLE = 1.0  # [s] after its end in which late messages may still come
 
 
 class Rollouts(Node):
@@ -88,16 +90,15 @@ class Rollouts(Node):
 
     async def _finish(self, log: EpisodeLog) -> str:
         """Wait for the end of the episode; returns what it lacks."""
-        timeout = self.value("timeout")
+        timeout, steps, idle = self.value("timeout"), -1, 0.0
         self._check()
-        while not self._complete.done():
+        while not await wait_for(self, self._complete, SLICE):
+            idle = idle + SLICE if log.steps == steps else 0.0
             steps = log.steps
-            if await wait_for(self, self._complete, 2.0 if log.done else timeout):
-                break
-            if log.done:
+            if log.done and idle >= SETTLE:
                 return log.missing()
-            if steps == log.steps:
-                where = f"seed {log.seed} after {steps} steps"
+            if idle >= timeout:
+                where = f"seed {log.seed} after {log.steps} steps"
                 raise ClamError(f"no step for {timeout:g} s at {where}: see /diagnostics of bridge and policy")
         return ""
 
