@@ -8,6 +8,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from clam_core.envs import make_env
 from clam_core.errors import ClamError
+from clam_core.evaluation import EVALUATION_SEED
 from clam_core.operators import KINDS, keep_episode, make_operator
 from clam_ros import names
 from clam_ros.episode_client import EpisodeClient
@@ -36,7 +37,9 @@ class ScriptedOperator(Node):
 
     def configure(self) -> None:
         """Build the operator, publishers and clients."""
-        kind = self.value("kind")
+        kind, seed = self.value("kind"), self.value("seed")
+        if self.value("record") and seed >= EVALUATION_SEED:
+            raise ClamError(f"seed {seed} is for evaluation, training must not see it: record below {EVALUATION_SEED}")
         self._operator = make_operator(self.value("env"), self.value("task"), kind)
         self._read_state, self._read_status = StateReader(), StatusReader()
         self._episode: int | None = None

@@ -1,0 +1,42 @@
+"""Bridge, scripted operator and recorder in processes of their own: bags that import without a complaint."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from clam_core.data.rosbag import import_rosbag
+from clam_core.data.store import EpisodeStore
+
+
+def record(out: Path, **arguments: object) -> subprocess.CompletedProcess[str]:
+    given = [f"{name}:={value}" for name, value in ({"out": out} | arguments).items()]
+    return subprocess.run(
+        [sys.executable, "-m", "clam_bringup.runner", "record", *given],
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+
+
+def test_recorded_play_imports_as_it_was_generated_offline(tmp_path: Path) -> None:
+    done = record(tmp_path / "bags", env="gym", task="Pendulum-v1", kind="play", episodes=3, seed=5)
+    assert done.returncode == 0, done.stdout + done.stderr
+    about = yaml.safe_load((tmp_path / "bags/episode_0000/episode.yaml").read_text())
+    assert (about["kind"], about["seed"], about["complete"], about["dropped"]) == ("play", 5, True, 0)
+
+    report = import_rosbag(tmp_path / "bags", tmp_path / "data")
+    assert (len(report.kept), list(report.rejected)) == (3, [])
+    store = EpisodeStore.open(tmp_path / "data")
+    assert store.episode_seeds.tolist() == [5, 6, 7]
+    assert store.num_transitions == 600
+
+
+def test_evaluation_seeds_are_not_recorded(tmp_path: Path) -> None:
+    done = record(tmp_path / "bags", env="gym", task="Pendulum-v1", kind="play", episodes=1, seed=1_000_000)
+    assert done.returncode == 1
+    assert "seed 1000000 is for evaluation" in done.stdout + done.stderr
+    assert not list((tmp_path / "bags").glob("episode_*"))
