@@ -1,7 +1,9 @@
-"""What every test may use: a small world whose actions are known."""
+"""What every test may use: a ROS domain of its own, and a small world whose actions are known."""
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,16 @@ from clam_core.data.store import DatasetInfo, Episode, StoreWriter
 from clam_core.spec import ActionSpec, EnvironmentSpec, ObservationSpec
 
 NAMES = ("x", "y", "vx", "vy")
+_tests = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def domain(monkeypatch: pytest.MonkeyPatch) -> int:
+    """A ROS_DOMAIN_ID of this test's own, on this machine only: tests and users' robots do not hear each other."""
+    number = 1 + (os.getpid() * 13 + next(_tests)) % 100  # above 101 lie the ports of outgoing connections
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    return number
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
-"""Real nodes over real DDS. Every test has its own domain, so that tests (and users' robots) do not hear each other."""
+"""Real nodes over real DDS, in processes of their own."""
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import subprocess
@@ -15,16 +14,6 @@ from typing import Any
 import pytest
 
 TIMEOUT = 60.0  # [s] generous: the machine may be busy
-_numbers = itertools.count()
-
-
-@pytest.fixture(autouse=True)
-def domain(monkeypatch: pytest.MonkeyPatch) -> int:
-    """A ROS_DOMAIN_ID of this test's own, on this machine only."""
-    number = 1 + (os.getpid() * 13 + next(_numbers)) % 100
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    return number
 
 
 class Process:

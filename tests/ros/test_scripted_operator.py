@@ -1,6 +1,5 @@
 """Bridge, scripted operator and recorder in processes of their own: bags that import without a complaint."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,6 @@ def record(out: Path, **arguments: object) -> subprocess.CompletedProcess[str]:
     given = [f"{name}:={value}" for name, value in ({"out": out} | arguments).items()]
     return subprocess.run(
         [sys.executable, "-m", "clam_bringup.runner", "record", *given],
-        env=dict(os.environ),
         capture_output=True,
         text=True,
         timeout=200,
