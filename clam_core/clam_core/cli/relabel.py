@@ -1,7 +1,7 @@
 """Label a dataset with a run's latent actions (VPT: with its inverse dynamics model), and say how good they are.
 
-The labels go to a Zarr store beside nothing else: data/latent_action (CLAM), data/action (decoded, environment
-units), meta/episode_ends (last transition of each episode). If DATASET has true actions they are used only for
+The labels are a Zarr store of their own: data/latent_action (CLAM), data/action (decoded, environment units),
+meta/episode_ends (last transition of each episode). If DATASET has true actions they are used only for
 the R² that is printed.
 
 Examples:

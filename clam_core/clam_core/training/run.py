@@ -76,7 +76,9 @@ def train(config: Config, run: Path, *, resume: bool = False) -> dict[str, float
     if resume and not (run / "config.yaml").is_file():
         raise ClamError(f"nothing to resume in '{run}': no config.yaml there; leave out --resume")
     if resume:
-        config = load_run_config(run)
+        asked, config = config.method, load_run_config(run)
+        if config.method != asked:
+            raise ClamError(f"run '{run}' trains '{config.method}', not '{asked}': clam train {config.method} --resume")
     device = resolve_device(config.device)
     torch.manual_seed(config.seed)
     data = open_data(method_type.USES, config.data, device)

@@ -3,6 +3,7 @@
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,12 @@ def test_nothing_to_resume_is_said(config: Config, tmp_path: Path) -> None:
     with pytest.raises(ClamError, match="nothing to resume"):
         train(config, tmp_path / "run", resume=True)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_not_resumed_as_another_method(config: Config, tmp_path: Path) -> None:
+    train(config, tmp_path / "run")
+    with pytest.raises(ClamError, match="trains 'clam', not 'vpt'"):
+        train(replace(config, method="vpt"), tmp_path / "run", resume=True)
 
 
 def test_a_checkpoint_of_another_version_is_refused(config: Config, tmp_path: Path) -> None:
