@@ -32,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", help=f"named configuration: {presets}")
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML file, read after the preset")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder to write")
-    parser.add_argument("--resume", action="store_true", help="go on with RUN from its newest checkpoint, as it was configured")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with RUN from its newest checkpoint, as configured"
+    )
     parser.add_argument("--json", action="store_true", help="print the held-out metrics as JSON")
 
 
