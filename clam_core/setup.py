@@ -18,6 +18,7 @@ setup(
         "numpy",
         "pyyaml",
         "torch",
+        "vector-quantize-pytorch",
         "zarr",
     ],  # all of it, pinned: ../requirements.txt
     python_requires=">=3.10",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 from collections.abc import Callable
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # small networks, busy machine: threads would wait for each other
+
 import numpy as np
 import pytest
 
 from clam_core.data.store import DatasetInfo, Episode, StoreWriter
-from clam_core.spec import ActionSpec, EnvironmentSpec, ObservationSpec
+from clam_core.spec import ActionSpec, CameraSpec, EnvironmentSpec, ObservationSpec
 
 NAMES = ("x", "y", "vx", "vy")
 _tests = itertools.count()
@@ -60,16 +63,31 @@ def point_episode(rng: np.random.Generator, goal: bool) -> Episode:
     )
 
 
+def with_picture(episode: Episode, size: int) -> Episode:
+    """The episode with camera ``top``: a soft red dot where the point is, in a field of 4 m by 4 m."""
+    states = episode.observations["state"]
+    rows, columns = np.mgrid[0:size, 0:size]
+    centre = (states[:, :2] + 2) / 4 * (size - 1)
+    distance = (columns - centre[:, 0, None, None]) ** 2 + (rows - centre[:, 1, None, None]) ** 2
+    images = np.zeros((len(states), size, size, 3), dtype=np.uint8)
+    images[..., 0] = 255 * np.exp(-distance / (2 * (size / 16) ** 2))
+    return dataclasses.replace(episode, observations={**episode.observations, "top": images})
+
+
 @pytest.fixture
 def make_dataset(tmp_path: Path, point_spec: EnvironmentSpec) -> Callable[..., Path]:
-    """Writes a dataset of the point mass: ``make_dataset(name, kind, episodes, actions=True, seed=0)``."""
+    """Writes a dataset of the point mass: ``make_dataset(name, kind, episodes, actions=True, seed=0, …)``."""
 
-    def make(name: str, kind: str, episodes: int, *, actions: bool = True, seed: int = 0) -> Path:
+    def make(name: str, kind: str, episodes: int, *, actions: bool = True, seed: int = 0, image_size: int = 0) -> Path:
         rng = np.random.default_rng(seed)
-        path = tmp_path / name
-        with StoreWriter(path, DatasetInfo(point_spec, kind, {"seed": seed}), actions=actions) as writer:
+        path, spec = tmp_path / name, point_spec
+        if image_size:
+            cameras = (CameraSpec("top", image_size, image_size),)
+            spec = dataclasses.replace(spec, observation=dataclasses.replace(spec.observation, cameras=cameras))
+        with StoreWriter(path, DatasetInfo(spec, kind, {"seed": seed}), actions=actions) as writer:
             for _ in range(episodes):
-                writer.append(point_episode(rng, goal=kind == "expert"))
+                episode = point_episode(rng, goal=kind == "expert")
+                writer.append(with_picture(episode, image_size) if image_size else episode)
         return path
 
     return make

@@ -19,6 +19,8 @@ COMMANDS = {
     "train": "train",
     "relabel": "relabel",
     "eval": "evaluate",
+    "summary": "summary",
+    "bench": "bench",
 }
 
 EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_PARTIAL = 0, 1, 2, 3

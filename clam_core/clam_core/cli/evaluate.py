@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from clam_core.cli.types import positive_int
 from clam_core.deploy import load_bundle
-from clam_core.envs import make_env
+from clam_core.envs import make_env_of
 from clam_core.errors import ClamError
 from clam_core.evaluation import EVALUATION_SEED, rollout, wilson
 from clam_core.evaluation.video import VideoRecorder
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run ``clam eval``."""
     policy = load_bundle(arguments.bundle, arguments.device)
     env_name, task = arguments.env or policy.spec.env, arguments.task or policy.spec.task
-    env = make_env(env_name, task)
+    env = make_env_of(policy.spec, env_name, task)
     if (env.spec.observation.names, env.spec.action.names) != (
         policy.spec.observation.names,
         policy.spec.action.names,

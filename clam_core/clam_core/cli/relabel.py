@@ -27,8 +27,9 @@ from clam_core.deploy.device import resolve_device
 from clam_core.errors import ClamError
 from clam_core.methods.base import Method
 from clam_core.methods.clam import Clam
-from clam_core.training.run import load_method
-from clam_core.training.transitions import Transitions, load_episodes
+from clam_core.training.diagnostics import effective_dimension
+from clam_core.training.run import load_method, load_role
+from clam_core.training.transitions import Transitions
 
 NAME = "relabel"
 HELP = "latent (or VPT) action labels for a dataset, with their quality"
@@ -52,12 +53,11 @@ def run(arguments: argparse.Namespace) -> int:
     store = EpisodeStore.open(arguments.dataset, actions=EpisodeStore.open(arguments.dataset, actions=False).labeled)
     if store.info.spec.observation != method.spec.observation:
         raise ClamError(f"'{arguments.dataset}' has other observations than run '{arguments.run_folder}' learned from")
-    episodes = load_episodes([store], device)
-    context = 0 if method.config.method == "bc" else method.config.lam.context
-    with torch.no_grad():
-        transitions = method.transitions(episodes, context)
-        labels = _labels(method, transitions)
-    quality = method.grounding(transitions) | _latent_quality(labels.get("latent_action"))
+    transitions = method.transitions(load_role([store], method.config, method.spec, device), method.span)
+    labels = _labels(method, transitions)
+    quality = method.grounding(transitions)
+    if "latent_action" in labels:
+        quality["latent/effective_dimension"] = effective_dimension(labels["latent_action"])
     if arguments.out:
         _write(arguments.out, labels, np.cumsum(transitions.lengths))
     if arguments.json:
@@ -69,19 +69,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _labels(method: Method, transitions: Transitions) -> dict[str, torch.Tensor]:
-    labels = {"action": method.actor.unscale(method.label(transitions))}
+    labels = {"action": method.actor.unscale(method.label_all(transitions))}
     if isinstance(method, Clam):
         labels["latent_action"] = method.latent_actions(transitions)
     return labels
-
-
-def _latent_quality(latent_actions: torch.Tensor | None) -> dict[str, float]:
-    """Effective latent dimension: exp of the entropy of the covariance's normalized spectrum."""
-    if latent_actions is None:
-        return {}
-    spectrum = torch.linalg.eigvalsh(torch.cov(latent_actions.T.double())).clamp_min(1e-12)
-    share = spectrum / spectrum.sum()
-    return {"latent/effective_dimension": float(torch.exp(-(share * share.log()).sum()))}
 
 
 def _write(out: Path, labels: dict[str, Any], ends: Any) -> None:

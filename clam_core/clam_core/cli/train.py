@@ -8,12 +8,15 @@ Examples:
   clam train bc   --preset recommended/state data.labeled=play --out runs/bc-al
   clam train vpt  --preset recommended/state data.labeled=play data.expert=expert seed=1 --out runs/vpt
   clam train clam --out runs/clam --resume
+  clam train clam --preset paper/table12_transformer data.… --until lam --out runs/clam
+  torchrun --nproc-per-node=2 -m clam_core train clam --preset recommended/state data.… --out runs/clam
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 from clam_core.methods import METHODS
@@ -35,17 +38,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="go on with RUN from its newest checkpoint, as configured"
     )
+    parser.add_argument("--until", metavar="STAGE", help="stop after this stage, e.g. lam; go on with --resume")
     parser.add_argument("--json", action="store_true", help="print the held-out metrics as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run ``clam train``."""
     config = load_config(arguments.method, arguments.preset, arguments.config, arguments.overrides)
-    metrics = train(config, arguments.out, resume=arguments.resume)
+    metrics = train(config, arguments.out, resume=arguments.resume, until=arguments.until)
+    if int(os.environ.get("RANK", "0")):
+        return 0  # under torchrun the first process speaks for all
     if arguments.json:
         print(json.dumps(metrics))
     else:
         for name, value in metrics.items():
             print(f"{name:40s} {value:.4f}")
-        print(f"bundle: {arguments.out / 'bundle'}")
+        done = (arguments.out / "bundle").exists()
+        print(f"bundle: {arguments.out / 'bundle'}" if done else f"stopped after stage '{arguments.until}'")
     return 0

@@ -87,6 +87,18 @@ class EpisodeStore:
         """
         return self._rows(name, 0, None).copy()
 
+    def image_array(self, camera: str) -> Any:
+        """The Zarr array of a camera ``(N, H, W, 3)``; its rows are read from disk when asked for.
+
+        Raises:
+            ClamError: no such camera.
+        """
+        cameras = [spec.name for spec in self.info.spec.observation.cameras]
+        if camera not in cameras:
+            hint = did_you_mean(camera, cameras) if cameras else "it has none"
+            raise ClamError(f"dataset '{self.path}' has no camera '{camera}': {hint}")
+        return self._arrays[camera]
+
     def episode(self, index: int) -> Episode:
         """Episode `index`; its actions are None in a view without labels.
 

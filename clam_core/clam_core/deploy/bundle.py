@@ -15,9 +15,10 @@ from clam_core.deploy.device import resolve_device
 from clam_core.deploy.policy import Policy
 from clam_core.errors import ClamError
 from clam_core.models.actor import Actor, ActorConfig
+from clam_core.plain import from_plain, to_plain
 from clam_core.spec import EnvironmentSpec
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 def save_bundle(
@@ -30,7 +31,7 @@ def save_bundle(
     description = {
         "format_version": FORMAT_VERSION,
         "spec": spec.to_json(),
-        "actor": actor.config.to_json(),
+        "actor": to_plain(actor.config),
         "normalization": {name: value.tolist() for name, value in actor.features.state_dict().items()},
         "ensembling_m": ensembling_m,
         "provenance": provenance,
@@ -62,7 +63,7 @@ def load_bundle(
             f"bundle '{folder}' has format version {description.get('format_version')}, this clam reads "
             f"{FORMAT_VERSION}; export it again with this version"
         )
-    actor = Actor(ActorConfig.from_json(description["actor"]))
+    actor = Actor(from_plain(ActorConfig, description["actor"]))
     try:
         actor.load_state_dict(load_file(folder / "weights.safetensors"))
     except (OSError, RuntimeError, SafetensorError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ from torch import Tensor
 from clam_core.deploy.ensembling import TemporalEnsembler
 from clam_core.errors import ClamError
 from clam_core.models.actor import Actor
+from clam_core.models.images import resize, stack_frames
 from clam_core.spec import EnvironmentSpec, Observation
 
 
 class Policy:
-    """An `Actor` with the memory of an episode: the previous observation, and the chunks predicted so far."""
+    """An `Actor` with the memory of an episode: the previous observation, the last frames, the chunks so far."""
 
     def __init__(
         self,
@@ -28,11 +30,13 @@ class Policy:
     ) -> None:
         self.spec = spec
         self.provenance = provenance
-        self.chunk = actor.config.chunk
+        self.chunk = actor.config.policy.chunk
         self.ensembler = TemporalEnsembler(self.chunk, ensembling_m)
         self._actor = actor.to(device).eval()
         self._device = device
         self._previous: Tensor | None = None
+        self._image = actor.config.image
+        self._frames: deque[Tensor] = deque(maxlen=self._image.frame_stack if self._image else 1)
         self._step = 0
 
     def shorten_chunk(self, chunk: int) -> None:
@@ -50,6 +54,7 @@ class Policy:
         """Forget the episode."""
         self.ensembler.reset()
         self._previous = None
+        self._frames.clear()
         self._step = 0
 
     @torch.inference_mode()
@@ -57,14 +62,15 @@ class Policy:
         """Actions for this step and the K−1 after it, clipped to the limits ``(K, A)``; call once per step.
 
         Raises:
-            ClamError: the state has another size than the policy was trained with.
+            ClamError: the state or an image has another size than the policy was trained with, or is missing.
         """
         state = observation["state"]
         expected = len(self.spec.observation.names)
         if state.shape != (expected,):
             raise ClamError(f"state has shape {state.shape}, this policy takes ({expected},): {self.spec.task}")
         current = torch.as_tensor(state, dtype=torch.float32, device=self._device)[None]
-        chunk = self._actor(current, current if self._previous is None else self._previous)
+        previous = current if self._previous is None else self._previous
+        chunk = self._actor(current, previous, self._stacked_images(observation))
         self._previous = current
         return self.spec.action.clip(chunk[0, : self.chunk].double().cpu().numpy())
 
@@ -74,3 +80,30 @@ class Policy:
         action = self.ensembler.action_at(self._step)
         self._step += 1
         return action
+
+    def _stacked_images(self, observation: Observation) -> Tensor | None:
+        """The last frames of the cameras in use ``(1, C, H, W)`` in [0, 1], from the episode's first one on."""
+        if self._image is None:
+            return None
+        frame = torch.cat([self._picture(observation, name) for name in self._image.cameras], dim=1)
+        self._frames.append(frame)
+        while len(self._frames) < self._image.frame_stack:
+            self._frames.append(frame)
+        return stack_frames(torch.stack(tuple(self._frames), dim=1), len(self._image.cameras)).float() / 255
+
+    def _picture(self, observation: Observation, name: str) -> Tensor:
+        """A camera's picture ``(1, 3, H, W)`` uint8 at the size that the network takes."""
+        assert self._image is not None
+        spec = next(camera for camera in self.spec.observation.cameras if camera.name == name)
+        if name not in observation:
+            there = ", ".join(key for key in observation if key != "state") or "none"
+            raise ClamError(f"this policy looks through camera '{name}', but the observation has {there}")
+        picture = observation[name]
+        if picture.shape != (spec.height, spec.width, 3) or picture.dtype != np.uint8:
+            raise ClamError(
+                f"camera '{name}' gives {picture.dtype} {picture.shape}, this policy takes uint8 "
+                f"({spec.height}, {spec.width}, 3): set the camera to that size"
+            )
+        image = torch.from_numpy(np.ascontiguousarray(picture)).to(self._device).permute(2, 0, 1)[None]
+        same = (spec.height, spec.width) == (self._image.height, self._image.width)
+        return image if same else resize(image, self._image.height)

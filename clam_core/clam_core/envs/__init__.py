@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from clam_core.envs.base import Environment, Step
 from clam_core.errors import ClamError, did_you_mean
+from clam_core.spec import EnvironmentSpec
 
 #: Environment name → ``module:class``. A class takes ``(task, **options)``.
 ENVS: dict[str, str] = {
@@ -31,4 +32,20 @@ def make_env(env: str, task: str, **options: Any) -> Environment:
     return cast(Environment, environment_class(task, **options))
 
 
-__all__ = ["ENVS", "Environment", "Step", "make_env"]
+def make_env_of(spec: EnvironmentSpec, env: str | None = None, task: str | None = None) -> Environment:
+    """The environment that `spec` describes, with its cameras; `env` and `task` override the spec's.
+
+    Raises:
+        ClamError: see `make_env`; or the environment cannot show the spec's cameras.
+    """
+    env, task = env or spec.env, task or spec.task
+    cameras = spec.observation.cameras
+    if not cameras:
+        return make_env(env, task)
+    if env != "metaworld" or len(cameras) > 1 or cameras[0].height != cameras[0].width:
+        names = ", ".join(camera.name for camera in cameras)
+        raise ClamError(f"environment '{env}' cannot show what this policy sees (cameras {names}); use metaworld")
+    return make_env(env, task, image_size=cameras[0].height, camera=cameras[0].name)
+
+
+__all__ = ["ENVS", "Environment", "Step", "make_env", "make_env_of"]

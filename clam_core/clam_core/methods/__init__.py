@@ -6,9 +6,19 @@ from clam_core.errors import ClamError, did_you_mean
 from clam_core.methods.base import Method
 from clam_core.methods.bc import BehaviourCloning
 from clam_core.methods.clam import Clam
+from clam_core.methods.dynamo import Dynamo
+from clam_core.methods.lapa import Lapa
+from clam_core.methods.lapo import Lapo
 from clam_core.methods.vpt import Vpt
 
-METHODS: dict[str, type[Method]] = {"clam": Clam, "bc": BehaviourCloning, "vpt": Vpt}
+METHODS: dict[str, type[Method]] = {
+    "clam": Clam,
+    "bc": BehaviourCloning,
+    "vpt": Vpt,
+    "lapo": Lapo,
+    "lapa": Lapa,
+    "dynamo": Dynamo,
+}
 
 
 def method_class(name: str) -> type[Method]:

@@ -5,18 +5,25 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from clam_core.errors import ClamError
-from clam_core.models.actor import Actor, ActorConfig
+from clam_core.models.action_token import ActionTokenPolicy
+from clam_core.models.actor import Actor, ActorConfig, ImageConfig
+from clam_core.models.config import InputShape
+from clam_core.models.encoders import IdmEncoder
 from clam_core.models.features import select_entries
+from clam_core.models.observations import Observations
 from clam_core.models.policy import MlpPolicy
-from clam_core.spec import EnvironmentSpec
-from clam_core.training.config import Config, OptimizationConfig
-from clam_core.training.transitions import Batch, RawEpisodes, Transitions
+from clam_core.spec import EnvironmentSpec, ObservationSpec
+from clam_core.training.config import Config, FeatureConfig, OptimizationConfig
+from clam_core.training.diagnostics import masked_mse, r_squared
+from clam_core.training.sampler import Sampler
+from clam_core.training.transitions import Batch, RawEpisodes, Span, Transitions
 
 #: Scalars of one update; key ``loss`` is what is minimized.
 Losses = dict[str, Tensor]
@@ -24,13 +31,21 @@ Losses = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Stage:
-    """One optimization: `loss(update)` is called for update 1, 2, …; `metrics()` looks at held-out data."""
+    """One optimization of the weights of `modules`: `loss(update)` is called for update 1, 2, …
+
+    `metrics()` looks at held-out data; `criterion` names the one that is lower for better weights. `begin()` is
+    called once, before the first update, and not when a run is resumed within the stage. After a `deployable` stage's
+    updates the method's actor can be rolled out.
+    """
 
     name: str
-    parameters: list[nn.Parameter]
+    modules: list[nn.Module]
     optimization: OptimizationConfig
     loss: Callable[[int], Losses]
     metrics: Callable[[], dict[str, float]]
+    criterion: str = "held_out_loss"
+    begin: Callable[[], None] = lambda: None
+    deployable: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,18 +62,46 @@ class Datasets:
 
 
 class Method(nn.Module, ABC):
-    """A system of the paper. Subclasses name the dataset roles they `use`; only ``labeled`` ever has actions."""
+    """A system of the paper. Subclasses name the dataset roles they use and their stages in order.
+
+    Only the role ``labeled`` ever has actions.
+    """
 
     USES: ClassVar[tuple[str, ...]] = ()
+    STAGES: ClassVar[tuple[str, ...]] = ("policy",)
     LATENT: ClassVar[bool] = False
 
     def __init__(self, config: Config, spec: EnvironmentSpec) -> None:
         super().__init__()
         self.config = config
         self.spec = spec
+        self.sampler = Sampler(config.seed, torch.device("cpu"))
         self.actor = Actor(self._actor_config())
         self.actor.low.copy_(torch.tensor(spec.action.low))
         self.actor.high.copy_(torch.tensor(spec.action.high))
+
+    @classmethod
+    def configure(cls, config: Config) -> Config:
+        """`config` with what this method does not leave open."""
+        return config
+
+    @property
+    def span(self) -> Span:
+        """What `label` must see of every transition."""
+        return Span.of_policy(1)
+
+    @property
+    def lam_span(self) -> Span:
+        """What a latent action model sees of every transition."""
+        return Span.of_lam(self.config.lam.context, 1, self.config.lam.image_size)
+
+    @property
+    def lam_shape(self) -> InputShape:
+        """What a latent action model sees of one observation."""
+        shape, size = self.actor.shape, self.config.lam.image_size
+        if shape.image is None or size is None:
+            return shape
+        return InputShape(shape.state_dim, (shape.image[0], size, size))
 
     @abstractmethod
     def stages(self, data: Datasets) -> Iterator[Stage]:
@@ -66,92 +109,157 @@ class Method(nn.Module, ABC):
 
     def fit_features(self, data: Datasets) -> None:
         """Standardize with the statistics of every state that this method may see."""
-        self.actor.features.fit(state for role in data.roles().values() for state in role.states)
+        if self.config.features.standardize:
+            self.actor.features.fit(state for role in data.roles().values() for state in role.states)
 
     def _actor_config(self) -> ActorConfig:
         config, features = self.config, self.config.features
-        select, minus = select_entries(self.spec.observation.names, features.exclude, features.frame_difference)
-        if -1 not in minus:
-            raise ClamError(f"features.exclude {list(features.exclude)} leaves no observation to learn from")
+        names = self.spec.observation.names
+        select, minus = select_entries(names, features.include, features.exclude, features.frame_difference)
+        if -1 not in minus and not features.cameras:
+            raise ClamError(
+                f"features.include {list(features.include)} without features.exclude {list(features.exclude)} leaves "
+                f"no observation to learn from; the state has {', '.join(names)}"
+            )
         return ActorConfig(
             select=select,
             minus=minus,
             difference=features.difference,
+            image=image_config(features, self.spec.observation),
             action_dim=len(self.spec.action.names),
-            chunk=config.policy.chunk,
-            policy_hidden=config.policy.hidden,
-            policy_activation=config.policy.activation,
+            policy=config.policy,
             latent_dim=config.lam.latent_dim if self.LATENT else None,
-            decoder_hidden=config.grounding.hidden if self.LATENT else (),
-            decoder_activation=config.grounding.activation,
-            decoder_shortcut=self.LATENT and config.grounding.shortcut,
+            decoder=config.grounding.decoder,
+            lam=config.lam,
         )
 
-    def transitions(self, episodes: RawEpisodes, context: int, chunk: int = 1) -> Transitions:
+    def transitions(self, episodes: RawEpisodes, span: Span) -> Transitions:
         """`episodes` as standardized features with scaled actions (if labeled) as targets."""
         with torch.no_grad():
             features = torch.cat([self.actor.features.episode(states) for states in episodes.states])
             targets = None
             if episodes.actions is not None:
                 targets = self.actor.scale(torch.cat(episodes.actions))
-        lengths = [len(states) - 1 for states in episodes.states]
-        return Transitions(features, lengths, context, chunk, targets)
+        return Transitions(features, episodes, span, self.sampler, targets)
 
-    def split(
-        self, episodes: RawEpisodes, held_out: float, context: int, chunk: int = 1
-    ) -> tuple[Transitions, Transitions | None]:
+    def split(self, episodes: RawEpisodes, span: Span) -> tuple[Transitions, Transitions | None]:
         """Train and held-out transitions of `episodes`; None where there are too few episodes to hold any out."""
-        train, held = episodes.split(held_out)
-        return self.transitions(train, context, chunk), self.transitions(held, context, chunk) if held else None
+        train, held = episodes.split(self.config.data.held_out)
+        return self.transitions(train, span), self.transitions(held, span) if held else None
 
     @abstractmethod
-    def label(self, transitions: Transitions) -> Tensor:
-        """The method's own actions for every transition ``(M, A)``, scaled to [−1, 1]."""
+    def label(self, batch: Batch) -> Tensor:
+        """The method's own actions for transitions t ``(B, A)``, scaled to [−1, 1]."""
+
+    @torch.no_grad()
+    def label_all(self, transitions: Transitions) -> Tensor:
+        """`label` of every transition ``(M, A)``."""
+        return torch.cat([self.label(batch) for batch in transitions.batches()])
+
+    def evaluation_batches(self, transitions: Transitions) -> Iterator[Batch]:
+        """At most ``evaluate_transitions`` transitions, evenly spaced."""
+        return transitions.batches(limit=self.config.evaluate_transitions)
 
     @torch.no_grad()
     def grounding(self, held_out: Transitions | None) -> dict[str, float]:
-        """R² of `label` against the true actions, per action dimension and on average."""
+        """Error and R² of `label` against the true actions, per action dimension and on average."""
         if held_out is None or held_out.targets is None:
             return {}
-        scores = r_squared(self.label(held_out), held_out.targets)
+        batches = [(self.label(batch), current_target(batch)) for batch in self.evaluation_batches(held_out)]
+        labels, truth = (torch.cat(part) for part in zip(*batches, strict=True))
+        scores = r_squared(labels, truth)
         names = self.spec.action.names
         metrics = {f"grounding/r2/{name}": float(score) for name, score in zip(names, scores, strict=True)}
-        return metrics | {"grounding/r2": float(scores.mean())}
+        return metrics | {
+            "grounding/r2": float(scores.mean()),
+            "grounding/error": float((labels - truth).square().mean()),
+        }
 
     def noisy(self, batch: Batch) -> Batch:
-        """A labeled batch with the input noise of `GroundingConfig`."""
-        grounding, features = self.config.grounding, self.actor.features
-        scale = torch.full_like(batch.window[0, 0], grounding.motion_noise)
+        """A labeled batch with the input noise of `GroundingConfig` on its state features."""
+        grounding, features, window = self.config.grounding, self.actor.features, batch.window
+        if not (grounding.state_noise or grounding.motion_noise):
+            return batch
+        scale = torch.full_like(window.state[0, 0], grounding.motion_noise)
         scale[: features.state_dim] = grounding.state_noise
-        return Batch(batch.window + torch.randn_like(batch.window) * scale, batch.target, batch.mask)
+        state = window.state + torch.randn_like(window.state) * scale
+        return Batch(Observations(state, window.images, window.timestep), batch.context, batch.target, batch.mask)
 
-
-def imitation_stage(policy: MlpPolicy, train: Transitions, held_out: Transitions | None, config: Config) -> Stage:
-    """Imitation learning of the targets of `train` (Algorithm 1, lines 14–18)."""
-
-    def loss(update: int) -> Losses:
-        batch = train.sample(config.policy_training.batch_size)  # line 15
-        return {"loss": masked_mse(policy(batch.observation), batch)}  # line 17
+    def imitation_stage(self, train: Transitions, held_out: Transitions | None, idm: nn.Module | None = None) -> Stage:
+        """Imitation learning of the targets of `train` (Algorithm 1, lines 14–18); `idm` may lend its encoder."""
+        policy, options = self.actor.policy, self.config.policy_training
+        return Stage(
+            "policy",
+            trained_modules(policy),
+            options,
+            lambda update: {"loss": imitation_loss(policy, train.sample(options.batch_size))},
+            lambda: self.imitation_error(policy, held_out),
+            begin=lambda: prepare_policy(policy, idm),
+            deployable=True,
+        )
 
     @torch.no_grad()
-    def metrics() -> dict[str, float]:
+    def imitation_error(
+        self, policy: Callable[[Observations], Tensor], held_out: Transitions | None
+    ) -> dict[str, float]:
+        """Held-out loss of a policy."""
         if held_out is None:
             return {}
-        errors = [masked_mse(policy(batch.observation), batch) for batch in held_out.batches()]
+        errors = [imitation_loss(policy, batch) for batch in self.evaluation_batches(held_out)]
         return {"held_out_loss": float(torch.stack(errors).mean())}
 
-    return Stage("policy", list(policy.parameters()), config.policy_training, loss, metrics)
 
-
-def masked_mse(prediction: Tensor, batch: Batch) -> Tensor:
-    """Mean squared error of a chunk ``(B, K, ·)`` over the steps that lie inside the episode."""
+def imitation_loss(policy: Callable[[Observations], Tensor], batch: Batch) -> Tensor:
+    """Algorithm 1, line 17: squared error of the predicted chunk."""
     assert batch.target is not None
-    error = (prediction - batch.target).square().mean(-1)
-    return (error * batch.mask).sum() / batch.mask.sum()
+    return masked_mse(policy(batch.observation), batch.target, batch.mask)
 
 
-def r_squared(prediction: Tensor, truth: Tensor) -> Tensor:
-    """Coefficient of determination per dimension: ``(N, A)``, ``(N, A)`` → ``(A,)``."""
-    residual = (truth - prediction).square().sum(0)
-    total = (truth - truth.mean(0)).square().sum(0)
-    return 1 - residual / total.clamp_min(1e-12)
+def current_target(batch: Batch) -> Tensor:
+    """The target of transition t itself ``(B, ·)``."""
+    assert batch.target is not None
+    return batch.target[:, batch.context]
+
+
+def trained_modules(policy: nn.Module) -> list[nn.Module]:
+    """What policy training trains: all of it, or all but a frozen encoder."""
+    if isinstance(policy, MlpPolicy) and policy.config.freeze_encoder:
+        return [policy.trunk, policy.head]
+    return [policy]
+
+
+def prepare_policy(policy: nn.Module, idm: nn.Module | None) -> None:
+    """Before policy training: pretrained ResNets, or the image encoder of `idm` (Section 3.2), where asked for."""
+    if isinstance(policy, ActionTokenPolicy):
+        policy.load_pretrained()
+    encoder = getattr(policy, "encoder", None)
+    if not isinstance(encoder, IdmEncoder):
+        return
+    if idm is None:
+        raise ClamError(
+            "policy.encoder=idm, but this method has no latent IDM to take it from; use policy.encoder=impala"
+        )
+    own = encoder.idm.state_dict()
+    shared = {name: value for name, value in idm.state_dict().items() if own[name].shape == value.shape}
+    encoder.idm.load_state_dict(own | shared)  # all but the head, whose size depends on the latent space
+
+
+def image_config(features: FeatureConfig, observation: ObservationSpec) -> ImageConfig | None:
+    """Cameras and size in use; None for a policy that only sees states.
+
+    Raises:
+        ClamError: a pattern that fits no camera, or cameras of several sizes.
+    """
+    there = [camera.name for camera in observation.cameras]
+    for pattern in features.cameras:
+        if not any(fnmatchcase(name, pattern) for name in there):
+            known = ", ".join(there) or "none; generate with --image-size, or import the camera topics"
+            raise ClamError(f"features.cameras names '{pattern}', but the cameras of this dataset are: {known}")
+    used = [c for c in observation.cameras if any(fnmatchcase(c.name, pattern) for pattern in features.cameras)]
+    if not used:
+        return None
+    sizes = {(features.image_size or camera.height, features.image_size or camera.width) for camera in used}
+    names = tuple(camera.name for camera in used)
+    if len(sizes) > 1:
+        raise ClamError(f"cameras {', '.join(names)} have several sizes {sorted(sizes)}; set features.image_size")
+    return ImageConfig(names, *sizes.pop(), features.frame_stack)

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
-import torch
 from torch import Tensor
 
-from clam_core.methods.base import Datasets, Method, Stage, imitation_stage
-from clam_core.training.transitions import Transitions
+from clam_core.methods.base import Datasets, Method, Stage
+from clam_core.training.transitions import Batch, Span
 
 
 class BehaviourCloning(Method):
     """π(a_t | o_t) by supervised learning on labeled data alone (Section 4, Baselines)."""
 
-    USES = ("labeled",)
+    USES: ClassVar[tuple[str, ...]] = ("labeled",)
 
     def stages(self, data: Datasets) -> Iterator[Stage]:
         """One stage."""
         assert data.labeled
-        config = self.config
-        train, held_out = self.split(data.labeled, config.data.held_out, 0, config.policy.chunk)
-        yield imitation_stage(self.actor.policy, train, held_out, config)
+        yield self.imitation_stage(*self.split(data.labeled, Span.of_policy(self.config.policy.chunk)))
 
-    def label(self, transitions: Transitions) -> Tensor:
-        """The policy's first action for every observation."""
-        return torch.cat([self.actor.policy(batch.observation)[:, 0] for batch in transitions.batches()])
+    def label(self, batch: Batch) -> Tensor:
+        """The policy's first action."""
+        return self.actor.policy(batch.observation)[:, 0]  # type: ignore[no-any-return]

@@ -6,97 +6,177 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
-from clam_core.methods.base import Datasets, Losses, Method, Stage, imitation_stage, masked_mse
-from clam_core.models.lam import LatentFDM, LatentIDM
+from clam_core.methods.base import Datasets, Losses, Method, Stage, current_target
+from clam_core.models.build import build_lam
+from clam_core.models.observations import Observations
 from clam_core.spec import EnvironmentSpec
 from clam_core.training.config import Config
-from clam_core.training.transitions import RawEpisodes, Transitions
+from clam_core.training.diagnostics import effective_dimension, linear_probe, masked_mse, perplexity
+from clam_core.training.transitions import Batch, RawEpisodes, Span, Transitions
 
 
 class Clam(Method):
     """Stage 1 learns z from unlabeled transitions and grounds it with labeled play; stage 2 imitates experts in z."""
 
     USES = ("unlabeled", "labeled", "expert")
+    STAGES = ("lam", "decoder", "policy")
     LATENT = True
+    latent_mean: Tensor
+    latent_std: Tensor
 
     def __init__(self, config: Config, spec: EnvironmentSpec) -> None:
         super().__init__(config, spec)
-        lam, features = config.lam, self.actor.features.dim
-        self.idm = LatentIDM(features, lam.context, lam.latent_dim, lam.hidden, lam.activation, lam.shortcut)
-        self.fdm = LatentFDM(features, lam.context, lam.latent_dim, lam.hidden, lam.activation, lam.residual)
+        self.lam = build_lam(config.lam, self.lam_shape)
+        self.register_buffer("latent_mean", torch.zeros(config.lam.latent_dim))
+        self.register_buffer("latent_std", torch.ones(config.lam.latent_dim))
+
+    @property
+    def span(self) -> Span:
+        """The window of the latent IDM."""
+        return self.lam_span
 
     def stages(self, data: Datasets) -> Iterator[Stage]:
-        """Lines 2–13, then lines 14–18."""
+        """Lines 2–13; the action decoder, where it is not trained jointly; lines 14–18."""
         assert data.unlabeled and data.labeled and data.expert
-        yield self._lam_stage(data)
-        yield self._policy_stage(data)
+        yield self.lam_stage(data)
+        if self.config.grounding.training == "afterwards":
+            yield self.decoder_stage(data.labeled)
+        yield self.imitation_stage(*self.demonstrations(data.expert), self.lam.idm)
 
-    def _lam_stage(self, data: Datasets) -> Stage:
-        assert data.unlabeled and data.labeled and self.actor.decoder
-        config, context, held_out = self.config.grounding, self.config.lam.context, self.config.data.held_out
-        unlabeled, held_out_unlabeled = self.split(data.unlabeled, held_out, context)
-        labeled, held_out_labeled = self.split(data.labeled, held_out, context)
-        decoder = self.actor.decoder
+    def lam_stage(self, data: Datasets) -> Stage:
+        """Stage 1."""
+        assert data.unlabeled and data.labeled
+        config, lam = self.config.grounding, self.config.lam
+        unlabeled, held_out_unlabeled = self.split(data.unlabeled, Span.of_lam(lam.context, lam.steps, lam.image_size))
+        labeled, held_out_labeled = self.split(data.labeled, self.lam_span)
+        joint = config.training == "joint"
 
         def loss(update: int) -> Losses:
-            batch = unlabeled.sample(self.config.lam_training.batch_size)  # line 3
-            z = self.idm(batch.window)  # line 4
-            prediction = self.fdm(batch.past, z)  # line 5
-            reconstruction = mse_loss(prediction, batch.next_observation)  # line 6
-            losses = {"loss": reconstruction, "reconstruction": reconstruction}
-            if update % config.every == 0:  # line 7
+            losses = self.reconstruction(unlabeled.sample(self.config.lam_training.batch_size))  # line 3
+            if joint and update % config.every == 0:  # line 7
                 play = self.noisy(labeled.sample(config.batch_size))  # line 8
-                action = decoder(self.idm(play.window))  # lines 9–10
-                losses["action"] = masked_mse(action.unsqueeze(1), play)  # line 11
+                losses["action"] = self.action_error(play)
                 losses["loss"] = losses["loss"] + config.weight * losses["action"]
             return losses
 
         def metrics() -> dict[str, float]:
-            return self._reconstruction(held_out_unlabeled) | self.grounding(held_out_labeled)
+            values = self.reconstruction_metrics(held_out_unlabeled) | self.probe(labeled, held_out_labeled)
+            return values | (self.grounding(held_out_labeled) if joint else {})
 
-        parameters = [*self.idm.parameters(), *self.fdm.parameters(), *decoder.parameters()]
-        return Stage("lam", parameters, self.config.lam_training, loss, metrics)
+        decoder = [self.actor.decoder] if joint and self.actor.decoder else []
+        criterion = "grounding/error" if joint else "reconstruction/held_out"
+        return Stage("lam", [self.lam, *decoder], self.config.lam_training, loss, metrics, criterion)
 
-    def _policy_stage(self, data: Datasets) -> Stage:
-        assert data.expert
-        train, held_out = data.expert.split(self.config.data.held_out)
-        demonstrations = self.annotate(train, fit=True)
-        held_out_demonstrations = self.annotate(held_out) if held_out else None
-        return imitation_stage(self.actor.policy, demonstrations, held_out_demonstrations, self.config)
+    def reconstruction(self, batch: Batch) -> Losses:
+        """Lines 4–6, for k steps ahead: the latent FDM goes on from its own predictions."""
+        lam, context, total = self.lam, batch.context, []
+        latent_loss = batch.window.state.new_zeros(())
+        past = batch.window.time(slice(0, context + 1))
+        for step in range(self.config.lam.steps):
+            window = batch.window.time(slice(step, step + context + 2))
+            latent = lam.infer(window)  # line 4
+            prediction = lam.predict(past, latent.z)  # line 5
+            last = slice(-latent.z.shape[1], None)
+            mask = batch.mask[:, step : step + context + 1]
+            total.append(masked_mse(prediction, lam.observed(window)[:, last], mask[:, last]))  # line 6
+            latent_loss = latent_loss + latent.loss / self.config.lam.steps
+            if step + 1 < self.config.lam.steps:
+                past = lam.advance(past, prediction[:, -1])
+        reconstruction = torch.stack(total).mean()
+        loss = self.config.lam.reconstruction_weight * reconstruction + latent_loss
+        losses = {"loss": loss, "reconstruction": reconstruction}
+        return losses if self.config.lam.latent.kind == "continuous" else losses | {"latent": latent_loss}
+
+    def action_error(self, play: Batch) -> Tensor:
+        """Lines 9–11."""
+        assert self.actor.decoder is not None and play.target is not None
+        action = self.actor.decoder(self.lam.infer(play.window).z)
+        last = slice(-action.shape[1], None)
+        return masked_mse(action, play.target[:, last], play.mask[:, last])
+
+    def decoder_stage(self, labeled: RawEpisodes) -> Stage:
+        """The action decoder alone, on latent actions that no longer change ("no joint training")."""
+        assert self.actor.decoder is not None
+        train, held_out = self.split(labeled, self.lam_span)
+        decoder, options = self.actor.decoder, self.config.grounding_training
+
+        def loss(update: int) -> Losses:
+            play = self.noisy(train.sample(options.batch_size))
+            with torch.no_grad():
+                z = self.latent_action(play.window)
+            return {"loss": (decoder(z) - current_target(play)).square().mean()}
+
+        return Stage("decoder", [decoder], options, loss, lambda: self.grounding(held_out), "grounding/error")
+
+    def latent_action(self, window: Observations) -> Tensor:
+        """z_t ``(B, Z)``."""
+        return self.lam.infer(window).z[:, -1]
 
     @torch.no_grad()
     def latent_actions(self, transitions: Transitions) -> Tensor:
         """z of every transition ``(M, Z)``."""
-        return torch.cat([self.idm(batch.window) for batch in transitions.batches()])
+        return torch.cat([self.latent_action(batch.window) for batch in transitions.batches()])
 
-    def annotate(self, episodes: RawEpisodes, fit: bool = False) -> Transitions:
-        """Line 16: transitions whose targets are standardized latent actions; `fit` sets the standardization."""
-        transitions = self.transitions(episodes.without_actions(), self.config.lam.context)
-        z = self.latent_actions(transitions)
-        if fit:
-            self.actor.latent_mean.copy_(z.mean(0))
-            self.actor.latent_std.copy_(z.std(0).clamp_min(1e-6))
-        return transitions.with_targets((z - self.actor.latent_mean) / self.actor.latent_std, self.config.policy.chunk)
+    def demonstrations(self, expert: RawEpisodes) -> tuple[Transitions, Transitions | None]:
+        """Line 16 for train and held-out episodes; the former give the standardization of latent actions."""
+        train, held_out = self.split(expert.without_actions(), self.lam_span)
+        z = self.latent_actions(train)
+        if self.config.policy.standardize_latent:
+            self.latent_mean.copy_(z.mean(0))
+            self.latent_std.copy_(z.std(0).clamp_min(1e-6))
+            if self.LATENT:
+                self.actor.latent_mean.copy_(self.latent_mean)
+                self.actor.latent_std.copy_(self.latent_std)
+        return self.annotate(train, z), self.annotate(held_out, self.latent_actions(held_out)) if held_out else None
 
-    def label(self, transitions: Transitions) -> Tensor:
-        """Decoded actions of every transition ``(M, A)``, scaled to [−1, 1]."""
+    def annotate(self, transitions: Transitions, z: Tensor) -> Transitions:
+        """Transitions whose targets are the standardized latent actions z ``(M, Z)``."""
+        span = Span.of_policy(self.config.policy.chunk)
+        return transitions.with_targets((z - self.latent_mean) / self.latent_std, span)
+
+    def label(self, batch: Batch) -> Tensor:
+        """Decoded latent actions."""
         assert self.actor.decoder is not None
-        decoded: Tensor = self.actor.decoder(self.latent_actions(transitions))
+        decoded: Tensor = self.actor.decoder(self.latent_action(batch.window))
         return decoded
 
     @torch.no_grad()
-    def _reconstruction(self, held_out: Transitions | None) -> dict[str, float]:
-        """Table 9: error of the predicted next observation beside that of predicting o_t, standardized states."""
+    def reconstruction_metrics(self, held_out: Transitions | None) -> dict[str, float]:
+        """Table 9: error of the predicted next observation beside that of predicting o_t; use of the latent space."""
         if held_out is None:
             return {}
-        state = slice(0, self.actor.features.state_dim)
-        errors = {"held_out": 0.0, "trivial": 0.0}
-        for batch in held_out.batches():
-            prediction = self.fdm(batch.past, self.idm(batch.window))
-            weight = len(batch.window) / len(held_out)
-            truth = batch.next_observation[:, state]
-            errors["held_out"] += weight * float(mse_loss(prediction[:, state], truth))
-            errors["trivial"] += weight * float(mse_loss(batch.observation[:, state], truth))
-        return {f"reconstruction/{name}": value for name, value in errors.items()}
+        errors, latents, codes = [], [], []
+        entries = slice(0, self.actor.features.state_dim)  # the difference features are not what Table 9 compares
+        for batch in self.evaluation_batches(held_out.with_span(self.lam_span)):
+            latent = self.lam.infer(batch.window)
+            prediction = self.lam.predict(batch.window.time(slice(0, -1)), latent.z)[:, -1]
+            current, truth = (self.lam.observed(batch.window)[:, i] for i in (-2, -1))
+            if not self.lam.predicts_images:
+                prediction, current, truth = prediction[:, entries], current[:, entries], truth[:, entries]
+            errors.append(torch.stack([(p - truth).square().flatten(1).mean(1) for p in (prediction, current)]))
+            latents.append(latent.z[:, -1])
+            codes += [] if latent.codes is None else [latent.codes[:, -1]]
+        error, trivial = torch.cat(errors, dim=1).mean(1)
+        metrics = {
+            "reconstruction/held_out": float(error),
+            "reconstruction/trivial": float(trivial),
+            "latent/effective_dimension": effective_dimension(torch.cat(latents)),
+        }
+        if codes:
+            metrics["latent/perplexity"] = perplexity(torch.cat(codes), self.lam.latent_space.codebook_size)
+        return metrics
+
+    @torch.no_grad()
+    def probe(self, labeled: Transitions, held_out: Transitions | None) -> dict[str, float]:
+        """R² of a linear map from z to a, fitted on labeled play, on held-out labeled play."""
+        if held_out is None:
+            return {}
+        parts: list[Tensor] = []
+        for transitions in (labeled, held_out):
+            batches = list(self.evaluation_batches(transitions))
+            parts += [
+                torch.cat([self.latent_action(batch.window) for batch in batches]),
+                torch.cat([current_target(batch) for batch in batches]),
+            ]
+        return {"latent/linear_probe_r2": linear_probe(parts[0], parts[1], parts[2], parts[3])}

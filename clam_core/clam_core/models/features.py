@@ -51,6 +51,8 @@ class StateFeatures(nn.Module):
 
     def fit(self, episodes: Iterable[Tensor]) -> None:
         """Set the statistics from episodes of raw states ``(T+1, D)``."""
+        if len(self.mean) == 0:  # images alone
+            return
         selected = [self._selected(episode.double()) for episode in episodes]
         self.mean.copy_(torch.cat(selected).mean(0))
         self.std.copy_(torch.cat(selected).std(0).clamp_min(MIN_STD))
@@ -78,16 +80,20 @@ class StateFeatures(nn.Module):
 
 
 def select_entries(
-    names: tuple[str, ...], exclude: tuple[str, ...], frame_difference: bool
+    names: tuple[str, ...], include: tuple[str, ...], exclude: tuple[str, ...], frame_difference: bool
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """`select` and `minus` of `StateFeatures` for state entries called `names`, plain entries first.
 
-    Names that match a pattern of `exclude` are left out. With `frame_difference` an entry ``previous/<name>`` (the
-    simulator's frame before the current one) becomes <name> − previous/<name>.
+    Names that match no pattern of `include`, or one of `exclude`, are left out. With `frame_difference` an entry
+    ``previous/<name>`` (the simulator's frame before the current one) becomes <name> − previous/<name>.
     """
-    kept = [name for name in names if not any(fnmatchcase(name, pattern) for pattern in exclude)]
+    kept = [name for name in names if _matches(name, include) and not _matches(name, exclude)]
     motions = [n for n in kept if frame_difference and n.startswith(PREVIOUS) and n.removeprefix(PREVIOUS) in names]
     plain = [name for name in kept if name not in motions]
     select = [*plain, *(name.removeprefix(PREVIOUS) for name in motions)]
     minus = [-1] * len(plain) + [names.index(name) for name in motions]
     return tuple(names.index(name) for name in select), tuple(minus)
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

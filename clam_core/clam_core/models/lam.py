@@ -1,67 +1,68 @@
-"""Latent action model from MLPs (Section 3.1, Appendix G.3): latent IDM, latent FDM, action decoder."""
+"""The latent action model (Section 3.1): latent IDM, latent action space and latent FDM, whatever they are made of.
+
+A window holds the observations o_{t−H} … o_{t+1}. A model infers the last L of its transitions: L = 1 for those that
+look at the window as a whole (MLP, IMPALA), L = H+1 for the sequence models (Appendix G.3).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from clam_core.models.mlp import ShortcutMlp, mlp
+from clam_core.models.latent_space import LatentActions, LatentSpace
+from clam_core.models.observations import Observations
 
 
-class LatentIDM(nn.Module):
-    """f(z_t | o_{t−H..t}, o_{t+1}): continuous latent action of a transition."""
+class LatentIDM(Protocol):
+    """f(z_t | o_{t−H..t}, o_{t+1})."""
 
-    def __init__(
-        self,
-        feature_dim: int,
-        context: int,
-        latent_dim: int,
-        hidden: Sequence[int],
-        activation: str,
-        shortcut: bool,
-    ) -> None:
+    def __call__(self, window: Observations) -> Tensor:
+        """Window ``(B, H+2, …)`` → what the latent space makes latent actions of ``(B, L, ·)``."""
+        ...
+
+
+class LatentFDM(Protocol):
+    """g(o_{t+1} | o_{t−H..t}, z_t)."""
+
+    def __call__(self, past: Observations, z: Tensor) -> Tensor:
+        """Past o_{t−H..t} ``(B, H+1, …)`` and z ``(B, L, Z)`` → predicted next observations ``(B, L, …)``."""
+        ...
+
+
+class LatentActionModel(nn.Module):
+    """Latent IDM and latent FDM around a latent space. With `predicts_images` the FDM predicts images, else states."""
+
+    def __init__(self, idm: nn.Module, fdm: nn.Module, latent_space: LatentSpace, *, predicts_images: bool) -> None:
         super().__init__()
-        self.network = ShortcutMlp(feature_dim * (context + 2), hidden, latent_dim, activation, shortcut)
+        self.idm, self.fdm, self.latent_space = idm, fdm, latent_space
+        self.predicts_images = predicts_images
 
-    def forward(self, window: Tensor) -> Tensor:
-        """Window o_{t−H..t+1} ``(B, H+2, F)`` → latent action ``(B, Z)``."""
-        z: Tensor = self.network(window.flatten(-2))
-        return z
+    def infer(self, window: Observations) -> LatentActions:
+        """Algorithm 1, line 4: latent actions of the last L transitions of a window."""
+        latent: LatentActions = self.latent_space(self.idm(window))
+        return latent
 
+    def predict(self, past: Observations, z: Tensor) -> Tensor:
+        """Algorithm 1, line 5: predicted observations after each of the last L of `past`."""
+        prediction: Tensor = self.fdm(past, z)
+        return prediction
 
-class LatentFDM(nn.Module):
-    """g(o_{t+1} | o_{t−H..t}, z_t). With `residual` the network predicts the change from o_t."""
+    def observed(self, window: Observations) -> Tensor:
+        """What `predict` predicts, as observed: states ``(B, T, F)`` or images ``(B, T, C, H, W)``."""
+        if not self.predicts_images:
+            return window.state
+        assert window.images is not None
+        return window.images
 
-    def __init__(
-        self,
-        feature_dim: int,
-        context: int,
-        latent_dim: int,
-        hidden: Sequence[int],
-        activation: str,
-        residual: bool,
-    ) -> None:
-        super().__init__()
-        self.residual = residual
-        self.network = mlp(feature_dim * (context + 1) + latent_dim, hidden, feature_dim, activation)
-
-    def forward(self, past: Tensor, latent_action: Tensor) -> Tensor:
-        """Past o_{t−H..t} ``(B, H+1, F)`` and z_t ``(B, Z)`` → predicted o_{t+1} ``(B, F)``."""
-        prediction: Tensor = self.network(torch.cat([past.flatten(-2), latent_action], dim=-1))
-        return past[..., -1, :] + prediction if self.residual else prediction
-
-
-class ActionDecoder(nn.Module):
-    """p(a_t | z_t): latent action ``(..., Z)`` → action ``(..., A)`` scaled to [−1, 1]."""
-
-    def __init__(
-        self, latent_dim: int, hidden: Sequence[int], action_dim: int, activation: str, shortcut: bool
-    ) -> None:
-        super().__init__()
-        self.network = ShortcutMlp(latent_dim, hidden, action_dim, activation, shortcut)
-
-    def forward(self, latent_action: Tensor) -> Tensor:
-        action: Tensor = self.network(latent_action)
-        return action
+    def advance(self, past: Observations, prediction: Tensor) -> Observations:
+        """`past` ``(B, H+1, …)`` one step on: its oldest observation goes, the predicted one ``(B, …)`` comes."""
+        timestep = torch.cat([past.timestep[:, 1:], past.timestep[:, -1:] + 1], dim=1)
+        if not self.predicts_images:
+            state = torch.cat([past.state[:, 1:], prediction.unsqueeze(1)], dim=1)
+            return Observations(state, None, timestep)
+        assert past.images is not None
+        images = torch.cat([past.images[:, 1:], prediction.unsqueeze(1)], dim=1)
+        state = torch.cat([past.state[:, 1:], past.state[:, -1:]], dim=1)  # it is not predicted: the last one stays
+        return Observations(state, images, timestep)

@@ -34,6 +34,13 @@ def mlp(input_dim: int, hidden: Sequence[int], output_dim: int, activation_name:
     return nn.Sequential(*layers, nn.Linear(width, output_dim))
 
 
+def trunk(input_dim: int, hidden: Sequence[int], activation_name: str) -> nn.Sequential:
+    """``(..., input_dim)`` → ``(..., hidden[-1])``: an MLP without its last linear layer."""
+    if not hidden:
+        return nn.Sequential()
+    return nn.Sequential(*mlp(input_dim, hidden[:-1], hidden[-1], activation_name), activation(activation_name))
+
+
 class ShortcutMlp(nn.Module):
     """MLP plus, with `shortcut`, a linear map from input to output, so that linear relations need not be learned."""
 

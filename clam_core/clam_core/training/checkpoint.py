@@ -15,7 +15,7 @@ from torch import nn
 
 from clam_core.errors import ClamError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -26,59 +26,70 @@ class Position:
     update: int
 
 
-def save_checkpoint(
-    folder: Path, position: Position, model: nn.Module, optimizer: dict[str, Any], schedule: dict[str, Any]
-) -> None:
+def save_checkpoint(folder: Path, position: Position, model: nn.Module, state: dict[str, Any]) -> None:
     """Write ``folder/<stage>-<update>`` under a temporary name, rename it, then drop the older ones."""
-    final = folder / f"{position.stage:02d}-{position.update:09d}"
-    partial = folder / f".{final.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    save_file(
-        {name: value.contiguous() for name, value in model.state_dict().items()},
-        partial / "weights.safetensors",
-    )
-    generators = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        generators["cuda"] = torch.cuda.get_rng_state()
-    state = {"optimizer": optimizer, "schedule": schedule, "generators": generators}
-    torch.save(state, partial / "training_state.pt")
-    header = {"format_version": FORMAT_VERSION, "stage": position.stage, "update": position.update}
-    (partial / "checkpoint.json").write_text(json.dumps(header))
     older = _complete(folder)
-    os.replace(partial, final)
+    final = folder / f"{position.stage:02d}-{position.update:09d}"
+    _write(final, position, model, state)
     for path in older:
-        shutil.rmtree(path)
+        if path != final:
+            shutil.rmtree(path)
 
 
 def load_checkpoint(folder: Path, model: nn.Module) -> tuple[Position, dict[str, Any]] | None:
-    """Load the newest checkpoint of `folder` into `model` and torch's generators; None where there is none.
+    """Load the newest checkpoint of `folder` into `model`; None where there is none.
 
     Returns:
-        Its position, and the states of optimizer and schedule.
+        Its position, and the training state that was saved with it.
 
     Raises:
         ClamError: another format version, or a damaged file.
     """
     complete = _complete(folder)
-    if not complete:
-        return None
-    newest = complete[-1]
-    header = json.loads((newest / "checkpoint.json").read_text())
+    return _read(complete[-1], model) if complete else None
+
+
+def save_best(folder: Path, position: Position, model: nn.Module) -> None:
+    """Write ``folder/best-<stage>``, replacing an older one: the weights with the lowest held-out error so far."""
+    _write(folder / f"best-{position.stage:02d}", position, model, {})
+
+
+def load_best(folder: Path, stage: int, model: nn.Module) -> Position:
+    """Load ``folder/best-<stage>`` into `model`; returns its position."""
+    return _read(folder / f"best-{stage:02d}", model)[0]
+
+
+def _write(final: Path, position: Position, model: nn.Module, state: dict[str, Any]) -> None:
+    partial, replaced = final.with_name(f".{final.name}.partial"), final.with_name(f".{final.name}.replaced")
+    for path in (partial, replaced):
+        shutil.rmtree(path, ignore_errors=True)
+    partial.mkdir(parents=True)
+    save_file(
+        {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()},
+        partial / "weights.safetensors",
+    )
+    torch.save(state, partial / "training_state.pt")
+    header = {"format_version": FORMAT_VERSION, "stage": position.stage, "update": position.update}
+    (partial / "checkpoint.json").write_text(json.dumps(header))
+    if final.exists():  # a folder cannot be renamed over a full one
+        os.replace(final, replaced)
+    os.replace(partial, final)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _read(path: Path, model: nn.Module) -> tuple[Position, dict[str, Any]]:
+    header = json.loads((path / "checkpoint.json").read_text())
     if header.get("format_version") != FORMAT_VERSION:
         raise ClamError(
-            f"checkpoint '{newest}' has format version {header.get('format_version')}, this clam reads "
+            f"checkpoint '{path}' has format version {header.get('format_version')}, this clam reads "
             f"{FORMAT_VERSION}; resume it with the clam that wrote it, or train again into another folder"
         )
     try:
-        model.load_state_dict(load_file(newest / "weights.safetensors"))
-        state = torch.load(newest / "training_state.pt", weights_only=True, map_location="cpu")
+        model.load_state_dict(load_file(path / "weights.safetensors"))
+        state = torch.load(path / "training_state.pt", weights_only=True, map_location="cpu")
     except Exception as error:  # safetensors and torch raise many kinds for a damaged or hostile file
         reason = str(error).splitlines()[0]
-        raise ClamError(f"checkpoint '{newest}' cannot be read ({reason}); delete it and resume again") from error
-    torch.set_rng_state(state["generators"]["cpu"])
-    if "cuda" in state["generators"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state["generators"]["cuda"])
+        raise ClamError(f"checkpoint '{path}' cannot be read ({reason}); delete it and resume again") from error
     return Position(header["stage"], header["update"]), state
 
 

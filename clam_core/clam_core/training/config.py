@@ -5,109 +5,149 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from clam_core.errors import ClamError
+from clam_core.models.config import DecoderConfig, LamConfig, PolicyConfig, check_choice
 
 SCHEDULES = ("constant", "one_cycle")
+OPTIMIZERS = ("adam", "adamw")
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Dataset folders of each role. `labeled` is opened with actions, the others never are (Section 2)."""
+    """Dataset folders of each role. `labeled` is opened with actions, the others never are (Section 2).
+
+    Images of a role that take more than `memory_limit_gib` are streamed from disk instead of held on the device.
+    """
 
     unlabeled: tuple[str, ...] = ()
     labeled: tuple[str, ...] = ()
     expert: tuple[str, ...] = ()
     held_out: float = 0.1  # share of episodes of each dataset kept for held-out metrics
+    memory_limit_gib: float = 4.0
 
 
 @dataclass(frozen=True)
 class FeatureConfig:
-    """State features beyond the raw numbers.
+    """What of an observation is used, and how.
 
-    `exclude`: name patterns to leave out (shell style). `difference`: append the change since the previous
-    observation. `frame_difference`: where the state repeats the simulator's previous frame as ``previous/<name>``,
-    use the change since that frame instead.
+    `include`, `exclude`: patterns of state names (shell style); an empty `include` leaves the state out. `difference`:
+    append the change since the previous observation. `frame_difference`: where the state repeats the simulator's
+    previous frame as ``previous/<name>``, use the change since that frame instead. `cameras`: names of the cameras
+    to use, resized to `image_size` (null: as recorded), the last `frame_stack` frames of each.
     """
 
+    include: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
+    standardize: bool = True
     difference: bool = False
     frame_difference: bool = False
+    cameras: tuple[str, ...] = ()
+    image_size: int | None = None
+    frame_stack: int = 1
 
-
-@dataclass(frozen=True)
-class LamConfig:
-    """Latent action model (Table 11): context H, latent dimension Z, MLP sizes."""
-
-    context: int = 1
-    latent_dim: int = 16
-    hidden: tuple[int, ...] = (1024, 1024)
-    activation: str = "leaky_relu"
-    residual: bool = False  # the latent FDM predicts the change from o_t
-    shortcut: bool = False  # a linear map beside the latent IDM's MLP
+    def __post_init__(self) -> None:
+        if self.frame_stack < 1:
+            raise ClamError(f"features.frame_stack must be at least 1, got {self.frame_stack}")
 
 
 @dataclass(frozen=True)
 class GroundingConfig:
     """What learns from the action labels: CLAM's action decoder (Table 11), VPT's and BC's supervised part.
 
-    `weight` is β, `every` is K of Algorithm 1. `state_noise` and `motion_noise` are standard deviations of Gaussian
-    noise on the standardized features of labeled batches, the regularization that 50 labeled episodes need: what an
-    action does shows in the motion, and much noise on the state keeps the labels from being learned by heart.
+    `training`: ``joint`` with the latent action model (Algorithm 1), ``afterwards`` on frozen latent actions, or
+    ``none`` (β = 0: the decoder stays random). `weight` is β, `every` is K of Algorithm 1. `state_noise` and
+    `motion_noise` are standard deviations of Gaussian noise on the standardized features of labeled batches, the
+    regularization that 50 labeled episodes need: what an action does shows in the motion, and much noise on the
+    state keeps the labels from being learned by heart.
     """
 
+    training: str = "joint"
     weight: float = 1.0
     every: int = 2
     batch_size: int = 128
-    hidden: tuple[int, ...] = (1024, 1024, 1024)
-    activation: str = "leaky_relu"
-    shortcut: bool = False  # a linear map beside the action decoder's MLP
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
     state_noise: float = 0.0
     motion_noise: float = 0.0
 
+    def __post_init__(self) -> None:
+        check_choice("grounding.training", self.training, ("joint", "afterwards", "none"))
+        if self.every < 1:
+            raise ClamError(f"grounding.every must be at least 1, got {self.every}")
+
 
 @dataclass(frozen=True)
-class PolicyConfig:
-    """MLP policy (Appendix G.1), chunk K, temporal ensembling m (null: only the newest prediction)."""
+class DynamoConfig:
+    """DynaMo's self-supervised encoder (Appendix I): weight of its covariance regularization."""
 
-    hidden: tuple[int, ...] = (1024, 1024)
-    activation: str = "leaky_relu"
-    chunk: int = 1
-    ensembling_m: float | None = None
+    covariance_weight: float = 0.04
 
 
 @dataclass(frozen=True)
 class OptimizationConfig:
-    """One training stage. `schedule` is ``constant`` (after `warmup` updates) or ``one_cycle``."""
+    """One training stage.
+
+    `schedule` is ``constant`` (after `warmup` updates) or ``one_cycle``. `ema` is the decay of a moving average of
+    the weights, which then are what is evaluated and kept (0: none). `early_stopping` ends the stage after so many
+    evaluations without a lower held-out error (0: never). `select`: keep the ``last`` weights or the ``best``.
+    """
 
     updates: int = 10_000
     batch_size: int = 128
+    optimizer: str = "adamw"
     learning_rate: float = 3e-4
     schedule: str = "constant"
     warmup: int = 0
     weight_decay: float = 0.0
     epsilon: float = 1e-5  # of Adam, Table 10
     clip_grad_norm: float = 1.0
+    ema: float = 0.0
+    early_stopping: int = 0
+    select: str = "last"
 
     def __post_init__(self) -> None:
-        if self.schedule not in SCHEDULES:
-            raise ClamError(f"unknown schedule '{self.schedule}', valid: {', '.join(SCHEDULES)}")
+        check_choice("schedule", self.schedule, SCHEDULES)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("select", self.select, ("last", "best"))
         if self.updates < 1 or self.batch_size < 1:
             raise ClamError(f"updates ({self.updates}) and batch_size ({self.batch_size}) must be at least 1")
+        if not 0 <= self.ema < 1:
+            raise ClamError(f"ema must be at least 0 and below 1, got {self.ema}")
+
+
+@dataclass(frozen=True)
+class RolloutConfig:
+    """Evaluation rollouts during policy training, on layouts that no evaluation uses (`every` 0: none)."""
+
+    every: int = 0
+    episodes: int = 10
+    seed: int = 700_000
 
 
 @dataclass(frozen=True)
 class Config:
-    """A whole run. `lam` is stage 1 of CLAM (and VPT's IDM), `policy` is stage 2 (and all of BC)."""
+    """A whole run. `lam` is stage 1 of CLAM (and VPT's IDM), `policy` is stage 2 (and all of BC).
+
+    `grounding_training` is the stage that sees action labels alone: the action decoder on frozen latent actions
+    (LAPO, "no joint training") and LAPA's fine-tuning. `bf16` runs the losses under autocast, `compile` compiles
+    the networks. `wandb` names a Weights & Biases project to log to as well.
+    """
 
     method: str = "clam"
     seed: int = 0
     device: str = "auto"
+    bf16: bool = False
+    compile: bool = False
     log_every: int = 100
     evaluate_every: int = 1000
+    evaluate_transitions: int = 16_384  # at most so many held-out transitions, evenly spaced
     checkpoint_every: int = 2000
+    wandb: str | None = None
     data: DataConfig = field(default_factory=DataConfig)
     features: FeatureConfig = field(default_factory=FeatureConfig)
     lam: LamConfig = field(default_factory=LamConfig)
     grounding: GroundingConfig = field(default_factory=GroundingConfig)
     policy: PolicyConfig = field(default_factory=PolicyConfig)
+    dynamo: DynamoConfig = field(default_factory=DynamoConfig)
+    rollouts: RolloutConfig = field(default_factory=RolloutConfig)
     lam_training: OptimizationConfig = field(default_factory=OptimizationConfig)
+    grounding_training: OptimizationConfig = field(default_factory=OptimizationConfig)
     policy_training: OptimizationConfig = field(default_factory=OptimizationConfig)

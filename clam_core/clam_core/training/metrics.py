@@ -1,7 +1,8 @@
-"""Metrics of a run: ``metrics.jsonl`` for scripts and TensorBoard event files for people."""
+"""Metrics of a run: ``metrics.jsonl`` for scripts, TensorBoard (and, if wanted, Weights & Biases) for people."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import time
 from collections.abc import Mapping
@@ -11,14 +12,27 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
+from clam_core.errors import ClamError
+
 
 class MetricsLog:
     """One JSON line per call of `write`: ``{"stage", "name", "update", "time", <metric>: value, …}``.
 
-    `keep_until` (stage number, update) is where a resumed run goes on: what was logged after it is dropped.
+    `keep_until` (stage number, update) is where a resumed run goes on: what was logged after it is dropped. A log
+    that does not `writes` (another process of a distributed run does) takes everything and keeps nothing. `wandb`
+    names a Weights & Biases project.
+
+    Raises:
+        ClamError: `wandb` is asked for but not installed.
     """
 
-    def __init__(self, run: Path, keep_until: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self, run: Path, writes: bool = True, keep_until: tuple[int, int] | None = None, wandb: str | None = None
+    ) -> None:
+        self._writes = writes
+        if not writes:
+            return
+        self._wandb = _start_wandb(wandb, run) if wandb else None
         path = run / "metrics.jsonl"
         kept = []
         if keep_until is not None and path.exists():
@@ -29,12 +43,15 @@ class MetricsLog:
 
     def write(self, stage: int, name: str, update: int, values: Mapping[str, float]) -> None:
         """Log scalars of one update of stage number `stage`, called `name`; nothing for no values."""
-        if not values:
+        if not values or not self._writes:
             return
         header = {"stage": stage, "name": name, "update": update, "time": time.time()}
         self._file.write(json.dumps({**header, **values}) + "\n")
         for metric, value in values.items():
             self._board.add_scalar(f"{name}/{metric}", value, update)
+        if self._wandb is not None:
+            named = {f"{name}/{metric}": value for metric, value in values.items()}
+            self._wandb.log({**named, f"{name}/update": update})
 
     def __enter__(self) -> MetricsLog:
         return self
@@ -42,8 +59,23 @@ class MetricsLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        self._board.close()
+        if self._writes:
+            self._file.close()
+            self._board.close()
+            if self._wandb is not None:
+                self._wandb.finish(exit_code=0 if kind is None else 1)
+
+
+def _start_wandb(project: str, run: Path) -> Any:
+    try:
+        wandb: Any = importlib.import_module("wandb")
+    except ImportError as error:
+        raise ClamError(f"wandb={project} asked for, but wandb is not installed; pip install wandb") from error
+    identifier = str(run.resolve()).replace("/", "-").strip("-")[-64:]
+    started = wandb.init(project=project, name=run.name, id=identifier, dir=str(run), resume="allow")
+    for pattern in ("lam", "decoder", "idm", "encoder", "latent_policy", "policy"):
+        started.define_metric(f"{pattern}/*", step_metric=f"{pattern}/update")
+    return started
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:

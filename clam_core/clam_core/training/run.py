@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
+import copy
 import json
+import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,16 +16,20 @@ import yaml
 
 from clam_core.data.store import EpisodeStore
 from clam_core.deploy.bundle import save_bundle
-from clam_core.deploy.device import resolve_device
-from clam_core.errors import ClamError
+from clam_core.deploy.policy import Policy
+from clam_core.envs import make_env_of
+from clam_core.errors import ClamError, did_you_mean
+from clam_core.evaluation import evaluate
 from clam_core.methods import Method, method_class
-from clam_core.methods.base import Datasets
+from clam_core.methods.base import Datasets, image_config
+from clam_core.plain import from_plain, to_plain
 from clam_core.spec import EnvironmentSpec
 from clam_core.training.checkpoint import load_checkpoint
-from clam_core.training.config import Config, DataConfig
-from clam_core.training.load_config import config_from_dict
+from clam_core.training.config import Config
+from clam_core.training.distributed import Process, join_processes
+from clam_core.training.sampler import Sampler
 from clam_core.training.trainer import Trainer
-from clam_core.training.transitions import load_episodes
+from clam_core.training.transitions import RawEpisodes, load_episodes
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,7 @@ class OpenedData:
     provenance: dict[str, Any]
 
 
-def open_data(uses: tuple[str, ...], config: DataConfig, device: torch.device) -> OpenedData:
+def open_data(uses: tuple[str, ...], config: Config, device: torch.device) -> OpenedData:
     """Open the datasets of the roles in `uses`; only ``labeled`` is opened with its actions.
 
     Raises:
@@ -43,7 +49,7 @@ def open_data(uses: tuple[str, ...], config: DataConfig, device: torch.device) -
     """
     stores: dict[str, list[EpisodeStore]] = {}
     for role in uses:
-        paths = getattr(config, role)
+        paths = getattr(config.data, role)
         if not paths:
             raise ClamError(f"this method needs a dataset of role '{role}': give data.{role}=DIR")
         stores[role] = [EpisodeStore.open(path, actions=role == "labeled") for path in paths]
@@ -60,12 +66,23 @@ def open_data(uses: tuple[str, ...], config: DataConfig, device: torch.device) -
         role: [{"path": str(s.path), "episodes": s.num_episodes, **s.info.provenance} for s in of_role]
         for role, of_role in stores.items()
     }
-    datasets = {role: load_episodes(of_role, device) for role, of_role in stores.items()}
+    datasets = {role: load_role(of_role, config, spec, device) for role, of_role in stores.items()}
     return OpenedData(Datasets(**datasets), spec, provenance)
 
 
-def train(config: Config, run: Path, *, resume: bool = False) -> dict[str, float]:
+def load_role(stores: list[EpisodeStore], config: Config, spec: EnvironmentSpec, device: torch.device) -> RawEpisodes:
+    """All episodes of `stores` with what `config` looks at."""
+    features, image = config.features, image_config(config.features, spec.observation)
+    limit = int(config.data.memory_limit_gib * 2**30)
+    cameras = image.cameras if image else ()
+    return load_episodes(stores, device, cameras, features.image_size, features.frame_stack, limit)
+
+
+def train(config: Config, run: Path, *, resume: bool = False, until: str | None = None) -> dict[str, float]:
     """Train `config.method` into the folder `run`, which ends with a bundle; returns the held-out metrics.
+
+    Under ``torchrun`` every process calls this. With `until` training stops after the stage of that name, without a
+    bundle; resume it to go on.
 
     Raises:
         ClamError: `run` exists (without `resume`) or does not (with it), or bad data.
@@ -79,25 +96,68 @@ def train(config: Config, run: Path, *, resume: bool = False) -> dict[str, float
         asked, config = config.method, load_run_config(run)
         if config.method != asked:
             raise ClamError(f"run '{run}' trains '{config.method}', not '{asked}': clam train {config.method} --resume")
-    device = resolve_device(config.device)
+    if until is not None and until not in method_type.STAGES:
+        raise ClamError(f"method '{config.method}' has no stage '{until}': {did_you_mean(until, method_type.STAGES)}")
+    config = method_type.configure(config)
+    with join_processes(config.device) as process:
+        return _train(method_type, config, run, process, resume, until)
+
+
+def _train(
+    method_type: type[Method], config: Config, run: Path, process: Process, resume: bool, until: str | None
+) -> dict[str, float]:
     torch.manual_seed(config.seed)
-    data = open_data(method_type.USES, config.data, device)
-    method = method_type(config, data.spec).to(device)
-    run.mkdir(parents=True, exist_ok=True)
-    (run / "config.yaml").write_text(yaml.safe_dump(_plain(config), sort_keys=False))
-    (run / "spec.json").write_text(json.dumps(data.spec.to_json(), indent=2))
+    data = open_data(method_type.USES, config, process.device)
+    method = method_type(config, data.spec).to(process.device)
+    method.sampler = Sampler(config.seed, process.device, process.rank, process.world)
+    if process.rank:
+        torch.manual_seed(config.seed + process.rank)  # noise and dropout of its own; the weights are drawn already
+    process.barrier()  # no process may see the run folder of this run as another's
+    if process.writes:
+        run.mkdir(parents=True, exist_ok=True)
+        _write(run / "spec.json", json.dumps(data.spec.to_json(), indent=2))
+        _write(run / "config.yaml", yaml.safe_dump(to_plain(config), sort_keys=False))
+    process.barrier()
     started = time.monotonic()
-    metrics = Trainer(method, data.datasets, run, resume=resume).fit()
-    provenance = {"config": _plain(config), "data": data.provenance, "metrics": metrics}
-    save_bundle(run / "bundle", method.actor, data.spec, config.policy.ensembling_m, provenance)
-    result = {
-        "method": config.method,
-        "metrics": metrics,
-        "seconds": time.monotonic() - started,
-        "device": str(device),
-    }
-    (run / "result.json").write_text(json.dumps(result, indent=2))
+    roll_out = _roller(method, config, process) if config.rollouts.every else None
+    trainer = Trainer(method, data.datasets, run, process, resume=resume, until=until, roll_out=roll_out)
+    metrics = trainer.fit()
+    if process.writes and until in (None, method.STAGES[-1]):
+        provenance = {"config": to_plain(config), "data": data.provenance, "metrics": metrics}
+        save_bundle(run / "bundle", method.actor, data.spec, config.policy.ensembling_m, provenance)
+        result = {
+            "method": config.method,
+            "metrics": metrics,
+            "seconds": time.monotonic() - started,
+            "device": str(process.device),
+            "processes": process.world,
+        }
+        _write(run / "result.json", json.dumps(result, indent=2))
+    process.barrier()
     return metrics
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all, whenever the process is killed."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text)
+    os.replace(partial, path)
+
+
+def _roller(method: Method, config: Config, process: Process) -> Callable[[], dict[str, float]]:
+    """Rolls out a copy of the method's actor, on layouts that no evaluation uses."""
+    env = make_env_of(method.spec)
+    seeds = range(config.rollouts.seed, config.rollouts.seed + config.rollouts.episodes)
+
+    def roll_out() -> dict[str, float]:
+        policy = Policy(copy.deepcopy(method.actor), method.spec, process.device, config.policy.ensembling_m, {})
+        rollouts = evaluate(env, policy, seeds)
+        return {
+            "rollout/success_rate": sum(r.success for r in rollouts) / len(rollouts),
+            "rollout/return": sum(r.episode_return for r in rollouts) / len(rollouts),
+        }
+
+    return roll_out
 
 
 def load_run_config(run: Path) -> Config:
@@ -109,7 +169,7 @@ def load_run_config(run: Path) -> Config:
     path = run / "config.yaml"
     if not path.is_file():
         raise ClamError(f"'{run}' is not a run folder: it has no config.yaml; give the --out of a `clam train`")
-    return config_from_dict(yaml.safe_load(path.read_text()))
+    return from_plain(Config, yaml.safe_load(path.read_text()))
 
 
 def load_method(run: Path, device: torch.device) -> Method:
@@ -124,8 +184,3 @@ def load_method(run: Path, device: torch.device) -> Method:
     if load_checkpoint(run / "checkpoints", method) is None:
         raise ClamError(f"run '{run}' has no checkpoint yet; wait for it, or train again")
     return method.eval()
-
-
-def _plain(config: Config) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
-    return plain

@@ -9,7 +9,7 @@ import zarr
 from clam_core.cli import main
 from clam_core.data.store import EpisodeStore
 
-FAST = ["lam.hidden=[16]", "grounding.hidden=[8]", "policy.hidden=[16]", "device=cpu", "data.held_out=0.5"]
+FAST = ["lam.hidden=[16]", "grounding.decoder.hidden=[8]", "policy.hidden=[16]", "device=cpu", "data.held_out=0.5"]
 UPDATES = ["lam_training.updates=20", "policy_training.updates=20"]
 
 

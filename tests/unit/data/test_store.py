@@ -37,6 +37,16 @@ def test_images_survive_chunk_boundaries(tmp_path, tiny, monkeypatch):
     np.testing.assert_array_equal(store.array("front"), expected)
 
 
+def test_a_camera_is_read_from_disk_row_by_row(tmp_path, tiny):
+    episode = tiny.episode(0, camera=True)
+    store = EpisodeStore.open(tiny.dataset(tmp_path / "d", [episode], camera=True), actions=False)
+    np.testing.assert_array_equal(store.image_array("front")[3:5], episode.observations["front"][3:5])
+    with pytest.raises(ClamError, match="no camera 'fron': did you mean 'front'"):
+        store.image_array("fron")
+    with pytest.raises(ClamError, match="no camera 'state'"):
+        store.image_array("state")
+
+
 def test_last_row_of_an_episode_has_no_action_and_no_reward(tmp_path, tiny):
     store = EpisodeStore.open(tiny.dataset(tmp_path / "d", [tiny.episode(0), tiny.episode(1)]))
     assert store.episode_ends.tolist() == [11, 22]

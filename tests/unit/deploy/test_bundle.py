@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,15 +10,18 @@ from clam_core.deploy import load_bundle
 from clam_core.deploy.bundle import save_bundle
 from clam_core.deploy.policy import Policy
 from clam_core.errors import ClamError
-from clam_core.models.actor import Actor, ActorConfig
-from clam_core.spec import EnvironmentSpec
+from clam_core.models.actor import Actor, ActorConfig, ImageConfig
+from clam_core.models.config import CnnConfig, DecoderConfig, PolicyConfig
+from clam_core.spec import CameraSpec, EnvironmentSpec
 
 
 @pytest.fixture(params=["latent", "direct"])
 def actor(request: pytest.FixtureRequest) -> Actor:
     torch.manual_seed(0)
-    latent = {"latent_dim": 3, "decoder_hidden": (8,)} if request.param == "latent" else {}
-    actor = Actor(ActorConfig((0, 1, 3), (-1, -1, 2), True, 2, 4, (16, 16), "gelu", **latent))  # type: ignore[arg-type]
+    policy = PolicyConfig(encoder="none", hidden=(16, 16), activation="gelu", chunk=4)
+    latent = 3 if request.param == "latent" else None
+    decoder = DecoderConfig(hidden=(8,), squash=False)
+    actor = Actor(ActorConfig((0, 1, 3), (-1, -1, 2), True, 2, policy, latent_dim=latent, decoder=decoder))
     actor.features.fit([torch.randn(30, 4)])
     actor.low.fill_(-2.0)
     actor.high.fill_(2.0)
@@ -91,3 +95,35 @@ def test_a_saved_bundle_replaces_an_older_one_whole(actor: Actor, bundle: Path, 
     (bundle / "stale").touch()
     save_bundle(bundle, actor, point_spec, None, {})
     assert sorted(path.name for path in bundle.iterdir()) == ["bundle.json", "weights.safetensors"]
+
+
+@pytest.fixture
+def camera_policy(point_spec: EnvironmentSpec) -> Policy:
+    torch.manual_seed(0)
+    cameras = (CameraSpec("top", 24, 32), CameraSpec("side", 20, 20))
+    spec = dataclasses.replace(point_spec, observation=dataclasses.replace(point_spec.observation, cameras=cameras))
+    policy = PolicyConfig(encoder="impala", hidden=(16,), cnn=CnnConfig((4, 4), scale=1, embedding_dim=8))
+    image = ImageConfig(("top", "side"), 16, 16, frame_stack=2)
+    return Policy(Actor(ActorConfig((), (), False, 2, policy, image=image)), spec, torch.device("cpu"), None, {})
+
+
+def pictures(seed: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    shapes = {"top": (24, 32, 3), "side": (20, 20, 3)}
+    return {"state": np.zeros(4)} | {n: rng.integers(0, 256, s, dtype=np.uint8) for n, s in shapes.items()}
+
+
+def test_stacked_frames_are_those_of_the_episode(camera_policy: Policy) -> None:
+    first, second = (camera_policy.predict_chunk(pictures(seed)) for seed in (0, 1))
+    camera_policy.reset()
+    assert np.array_equal(camera_policy.predict_chunk(pictures(0)), first)
+    camera_policy.reset()
+    assert not np.array_equal(camera_policy.predict_chunk(pictures(1)), second)  # no frame came before this time
+
+
+def test_a_missing_or_wrong_picture_is_one_clear_line(camera_policy: Policy) -> None:
+    with pytest.raises(ClamError, match="looks through camera 'top', but the observation has none"):
+        camera_policy.act({"state": np.zeros(4)})
+    wrong = pictures(0) | {"side": np.zeros((8, 8, 3), dtype=np.uint8)}
+    with pytest.raises(ClamError, match=r"camera 'side' gives uint8 \(8, 8, 3\)"):
+        camera_policy.act(wrong)

@@ -34,12 +34,17 @@ def test_stepping_equals_the_whole_episode() -> None:
 
 
 def test_a_previous_frame_becomes_motion() -> None:
-    select, minus = select_entries(("x", "y", "previous/x", "goal"), ("goal",), True)
+    select, minus = select_entries(("x", "y", "previous/x", "goal"), ("*",), ("goal",), True)
     assert (select, minus) == ((0, 1, 0), (-1, -1, 2))
     features = StateFeatures(select, minus, difference=False)
     assert features(torch.tensor([5.0, 1.0, 3.0, 9.0]), torch.zeros(4)).tolist() == [5.0, 1.0, 2.0]
 
 
 def test_a_previous_frame_is_kept_as_it_is_unless_asked() -> None:
-    assert select_entries(("x", "previous/x"), (), False) == ((0, 1), (-1, -1))
-    assert select_entries(("x", "previous/x"), ("previous/*",), True) == ((0,), (-1,))
+    assert select_entries(("x", "previous/x"), ("*",), (), False) == ((0, 1), (-1, -1))
+    assert select_entries(("x", "previous/x"), ("*",), ("previous/*",), True) == ((0,), (-1,))
+
+
+def test_only_what_is_included_is_kept() -> None:
+    assert select_entries(("hand_x", "hand_y", "goal"), ("hand_*",), ("*_y",), False) == ((0,), (-1,))
+    assert select_entries(("x", "y"), (), (), False) == ((), ())

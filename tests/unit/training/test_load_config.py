@@ -28,7 +28,7 @@ def test_preset_of_the_training_package_is_found() -> None:
         ("lam.hidden=64", "lam.hidden must be a list"),
         ("lam=3", "lam must be 'key: value' pairs"),
         ("seed", "not of the form dotted.key=value"),
-        ("lam_training.schedule=cosine", "unknown schedule 'cosine', valid: constant, one_cycle"),
+        ("lam_training.schedule=cosine", "unknown schedule 'cosine': valid: constant, one_cycle"),
         ("lam_training.updates=0", "updates \\(0\\) and batch_size \\(128\\) must be at least 1"),
     ],
 )

@@ -1,27 +1,40 @@
 """Run folders: resume, refusals, checkpoints of another version, hostile files."""
 
 import json
+import os
 import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import types
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
+from clam_core.cli import main
 from clam_core.errors import ClamError
-from clam_core.training import trainer
+from clam_core.methods.base import Losses
+from clam_core.plain import to_plain
 from clam_core.training.config import Config
 from clam_core.training.load_config import load_config
 from clam_core.training.metrics import read_metrics
+from clam_core.training.optimization import MovingAverage
 from clam_core.training.run import train
+from clam_core.training.stage_run import StageRun
 
 
 @pytest.fixture
 def config(make_dataset: Callable[..., Path]) -> Config:
     overrides = [
-        "lam.hidden=[16]", "grounding.hidden=[8]", "policy.hidden=[16]", "grounding.state_noise=0.1", "device=cpu",
+        "lam.hidden=[16]", "grounding.decoder.hidden=[8]", "policy.hidden=[16]", "policy.embedding_dim=8",
+        "grounding.state_noise=0.1", "device=cpu", "lam_training.ema=0.9",
         "lam_training.updates=60", "policy_training.updates=60", "lam_training.schedule=one_cycle",
         "log_every=10", "evaluate_every=20", "checkpoint_every=20",
         f"data.unlabeled={make_dataset('mixed', 'mixed', 12)}", f"data.labeled={make_dataset('play', 'play', 12)}",
@@ -30,8 +43,14 @@ def config(make_dataset: Callable[..., Path]) -> Config:
     return load_config("clam", overrides=overrides)
 
 
-class Killed(Exception):
-    pass
+def same_weights(first: Path, second: Path) -> bool:
+    """Whether two runs ended with the same weights and moving averages, bit for bit."""
+    for file in ("bundle/weights.safetensors", "checkpoints/01-000000060/weights.safetensors"):
+        one, other = load_file(first / file), load_file(second / file)
+        assert one.keys() == other.keys()
+        if not all(torch.equal(one[name], other[name]) for name in one):
+            return False
+    return True
 
 
 @pytest.mark.parametrize("killed_at", [33, 60, 85])
@@ -39,26 +58,164 @@ def test_a_resumed_run_ends_with_the_same_weights(
     config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int
 ) -> None:
     train(config, tmp_path / "whole")
-    update, count = trainer.Trainer._update, 0
+    update, count = StageRun.update, 0
 
-    def dying(*arguments: object) -> object:
+    def dying(run: StageRun, number: int) -> Losses:
         nonlocal count
         count += 1
         if count > killed_at:
-            raise Killed
-        return update(*arguments)  # type: ignore[arg-type]
+            raise KeyboardInterrupt
+        return update(run, number)
 
-    monkeypatch.setattr(trainer.Trainer, "_update", staticmethod(dying))
-    with pytest.raises(Killed):
+    monkeypatch.setattr(StageRun, "update", dying)
+    with pytest.raises(KeyboardInterrupt):
         train(config, tmp_path / "killed")
-    monkeypatch.setattr(trainer.Trainer, "_update", staticmethod(update))
+    monkeypatch.setattr(StageRun, "update", update)
     torch.manual_seed(123)  # whatever state the new process starts from
     train(config, tmp_path / "killed", resume=True)
 
-    whole, resumed = (load_file(tmp_path / run / "bundle/weights.safetensors") for run in ("whole", "killed"))
-    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    assert same_weights(tmp_path / "whole", tmp_path / "killed")
     positions = [[(line["stage"], line["update"]) for line in read_metrics(tmp_path / r)] for r in ("whole", "killed")]
     assert positions[0] == positions[1]
+
+
+def clam_train(config: Config, run: Path, *extra: str, processes: int = 1) -> list[str]:
+    """The command line of a training with this configuration."""
+    file = run.with_suffix(".yaml")
+    if not file.exists():
+        file.write_text(yaml.safe_dump(to_plain(config)))
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] * (processes > 1)
+    return [sys.executable, *torchrun, "-m", "clam_core", "train", config.method, "--config", str(file),
+            "--out", str(run), *extra]  # fmt: skip
+
+
+ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+def test_a_run_killed_at_any_moment_ends_with_the_same_weights(config: Config, tmp_path: Path) -> None:
+    # Killed as the operating system kills, in updates, evaluations and checkpoints, wherever the moment falls.
+    config = replace(config, checkpoint_every=5)
+    run, kills = tmp_path / "killed", 0
+    while not (run / "result.json").exists():
+        resume = ["--resume"] * (run / "config.yaml").exists()
+        if run.exists() and not resume:
+            shutil.rmtree(run)  # killed before there was anything to resume
+        process = subprocess.Popen(clam_train(config, run, *resume), env=ONE_THREAD, stderr=subprocess.DEVNULL)
+        lines, aim = _count_lines(run), 2 + kills
+        while process.poll() is None and (kills >= 6 or _count_lines(run) < lines + aim):
+            time.sleep(0.002)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        assert process.wait() in (0, -signal.SIGKILL)
+    assert kills >= 3
+    assert subprocess.run(clam_train(config, tmp_path / "whole"), env=ONE_THREAD).returncode == 0
+    assert same_weights(tmp_path / "whole", run)
+
+
+def _count_lines(run: Path) -> int:
+    path = run / "metrics.jsonl"
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def test_two_processes_follow_the_loss_curve_of_one(config: Config, tmp_path: Path) -> None:
+    # Without noise: every process draws its own.
+    config = replace(config, grounding=replace(config.grounding, state_noise=0.0))
+    for name, processes in (("one", 1), ("two", 2)):
+        command = clam_train(config, tmp_path / name, processes=processes)
+        assert subprocess.run(command, env=ONE_THREAD).returncode == 0
+    one, two = (
+        {(line["stage"], line["update"], key): line[key] for line in read_metrics(tmp_path / run)
+         for key in line if key in ("loss", "action", "held_out_loss", "grounding/error")}
+        for run in ("one", "two")
+    )  # fmt: skip
+    assert one.keys() == two.keys() and len(one) > 20
+    assert [two[key] for key in one] == pytest.approx(list(one.values()), rel=1e-3, abs=1e-5)
+    result = json.loads((tmp_path / "two/result.json").read_text())
+    assert result["processes"] == 2
+    assert len((tmp_path / "two/metrics.jsonl").read_text().splitlines()) == len(read_metrics(tmp_path / "one"))
+
+
+def test_training_can_stop_after_a_stage_and_go_on(config: Config, tmp_path: Path) -> None:
+    train(config, tmp_path / "whole")
+    train(config, tmp_path / "parts", until="lam")
+    assert not (tmp_path / "parts/bundle").exists()
+    train(config, tmp_path / "parts", resume=True)
+    assert same_weights(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_an_unknown_stage_to_stop_at_is_named(config: Config, tmp_path: Path) -> None:
+    with pytest.raises(ClamError, match="no stage 'lamm': did you mean 'lam'"):
+        train(config, tmp_path / "run", until="lamm")
+
+
+def test_early_stopping_keeps_the_best_weights(config: Config, tmp_path: Path) -> None:
+    # A learning rate that soon makes things worse.
+    options = replace(config.lam_training, learning_rate=1.0, clip_grad_norm=1e9, early_stopping=1, select="best",
+                      updates=400, ema=0.0, schedule="constant")  # fmt: skip
+    config = replace(config, lam_training=options, evaluate_every=2, log_every=2)
+    metrics = train(config, tmp_path / "run", until="lam")
+    errors = [line["grounding/error"] for line in read_metrics(tmp_path / "run") if "grounding/error" in line]
+    assert len(errors) < 200
+    assert errors[-1] >= min(errors)
+    assert metrics["lam/grounding/error"] == pytest.approx(min(errors))
+    position = json.loads((tmp_path / "run/checkpoints/best-00/checkpoint.json").read_text())
+    assert position["update"] == 2 * (1 + errors.index(min(errors)))
+
+
+def test_the_moving_average_is_what_is_kept(config: Config, tmp_path: Path) -> None:
+    modules = [torch.nn.Linear(2, 1, bias=False)]
+    average = MovingAverage(modules, 0.5)
+    for value in (1.0, 3.0, 5.0):
+        torch.nn.init.constant_(modules[0].weight, value)
+        average.update()
+    with average.applied():
+        assert modules[0].weight.tolist() == [[3.5, 3.5]]  # the first update sets the average
+    assert modules[0].weight.tolist() == [[5.0, 5.0]]
+    average.adopt()
+    assert modules[0].weight.tolist() == [[3.5, 3.5]]
+
+
+def test_bf16_trains(config: Config, tmp_path: Path) -> None:
+    metrics = train(replace(config, bf16=True), tmp_path / "run")
+    exact = train(config, tmp_path / "exact")
+    assert metrics["lam/grounding/error"] == pytest.approx(exact["lam/grounding/error"], rel=0.05)
+
+
+def test_rollouts_during_training_are_logged(tmp_path: Path) -> None:
+    arguments = ["gym", "Pendulum-v1", "--kind", "play", "--episodes", "2", "--workers", "1"]
+    assert main(["generate", *arguments, "--out", str(tmp_path / "play")]) == 0
+    overrides = [f"data.labeled={tmp_path / 'play'}", "policy.hidden=[8]", "policy_training.updates=4", "device=cpu",
+                 "evaluate_every=2", "rollouts.every=2", "rollouts.episodes=1"]  # fmt: skip
+    train(load_config("bc", overrides=overrides), tmp_path / "run")
+    rolled = [line for line in read_metrics(tmp_path / "run") if "rollout/return" in line]
+    assert [line["update"] for line in rolled] == [2, 4]
+    assert all(line["rollout/return"] < 0 for line in rolled)
+
+
+def test_weights_and_biases_get_what_the_metrics_file_gets(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A stand-in with the calls that we make: the service itself cannot be asked here.
+    logged: list[dict[str, float]] = []
+    run = types.SimpleNamespace(
+        log=logged.append,
+        finish=lambda exit_code: logged.append({"exit": exit_code}),
+        define_metric=lambda *_, **__: None,
+    )
+    monkeypatch.setitem(sys.modules, "wandb", types.SimpleNamespace(init=lambda **_: run))
+    train(replace(config, wandb="clam"), tmp_path / "run")
+    assert logged[-1] == {"exit": 0}
+    assert len(logged) - 1 == len(read_metrics(tmp_path / "run"))
+    assert "lam/reconstruction" in logged[0] and logged[0]["lam/update"] == 10
+
+
+def test_weights_and_biases_missing_is_one_clear_line(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(ClamError, match="wandb is not installed; pip install wandb"):
+        train(replace(config, wandb="clam"), tmp_path / "run")
 
 
 def test_an_existing_run_is_not_overwritten(config: Config, tmp_path: Path) -> None:
@@ -83,9 +240,9 @@ def test_a_run_is_not_resumed_as_another_method(config: Config, tmp_path: Path) 
 
 def test_a_checkpoint_of_another_version_is_refused(config: Config, tmp_path: Path) -> None:
     train(config, tmp_path / "run")
-    header = next((tmp_path / "run/checkpoints").glob("*/checkpoint.json"))
+    header = next((tmp_path / "run/checkpoints").glob("01-*/checkpoint.json"))
     header.write_text(json.dumps(json.loads(header.read_text()) | {"format_version": 99}))
-    with pytest.raises(ClamError, match="format version 99, this clam reads 1") as caught:
+    with pytest.raises(ClamError, match="format version 99, this clam reads 2") as caught:
         train(config, tmp_path / "run", resume=True)
     assert "\n" not in str(caught.value)
 
@@ -98,7 +255,7 @@ def test_a_hostile_checkpoint_is_not_executed(config: Config, tmp_path: Path) ->
         def __reduce__(self) -> tuple[object, ...]:
             return (Path.touch, (marker,))
 
-    state = next((tmp_path / "run/checkpoints").glob("*/training_state.pt"))
+    state = next((tmp_path / "run/checkpoints").glob("01-*/training_state.pt"))
     state.write_bytes(pickle.dumps(Hostile()))
     with pytest.raises(ClamError, match="cannot be read"):
         train(config, tmp_path / "run", resume=True)

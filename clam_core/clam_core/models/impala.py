@@ -1,0 +1,107 @@
+"""IMPALA-CNN (Espeholt et al. 2018), the image encoder of policies and LAMs (Appendices G.1 and I)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from clam_core.models.config import CnnConfig
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions, each after a ReLU, beside the identity: ``(B, C, H, W)`` → the same shape."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.convolutions = nn.Sequential(
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """``(B, C, H, W)`` → ``(B, C, H, W)``."""
+        change: Tensor = self.convolutions(maps)
+        return maps + change
+
+
+class ConvSequence(nn.Module):
+    """Convolution, max-pooling by two, two residual blocks: ``(B, C, H, W)`` → ``(B, C', ⌈H/2⌉, ⌈W/2⌉)``."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, 3, padding=1),
+            nn.MaxPool2d(3, stride=2, padding=1),
+            ResidualBlock(out_channels),
+            ResidualBlock(out_channels),
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """``(B, C, H, W)`` → ``(B, C', ⌈H/2⌉, ⌈W/2⌉)``."""
+        halved: Tensor = self.layers(maps)
+        return halved
+
+
+class ImpalaCnn(nn.Module):
+    """One `ConvSequence` per entry of `channels`, all widths times `scale`; `widths` are those that result."""
+
+    def __init__(self, in_channels: int, config: CnnConfig) -> None:
+        super().__init__()
+        self.widths = tuple(channels * config.scale for channels in config.channels)
+        self.sequences = nn.ModuleList(
+            ConvSequence(before, after)
+            for before, after in zip((in_channels, *self.widths[:-1]), self.widths, strict=True)
+        )
+
+    def output_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """Channels, height and width of the feature map of images of that size."""
+        return self.widths[-1], halve(height, len(self.sequences)), halve(width, len(self.sequences))
+
+    def stages(self, images: Tensor) -> list[Tensor]:
+        """Images ``(B, C, H, W)`` in [0, 1] → the feature map after every sequence, the largest first."""
+        maps = []
+        for sequence in self.sequences:
+            images = sequence(images)
+            maps.append(images)
+        return maps
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images ``(B, C, H, W)`` in [0, 1] → feature map, its shape is `output_shape`."""
+        return self.stages(images)[-1]
+
+
+class ImpalaEncoder(nn.Module):
+    """An `ImpalaCnn` and a linear embedding of its feature map; `dim` is the embedding's."""
+
+    def __init__(self, image: tuple[int, int, int], config: CnnConfig) -> None:
+        super().__init__()
+        channels, height, width = image
+        self.dim = config.embedding_dim
+        self.cnn = ImpalaCnn(channels, config)
+        self.embedding = MapEmbedding(self.cnn.output_shape(height, width), self.dim)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images ``(B, C, H, W)`` in [0, 1] → ``(B, E)``."""
+        embedding: Tensor = self.embedding(self.cnn(images))
+        return embedding
+
+
+class MapEmbedding(nn.Module):
+    """A feature map ``(B, C, H, W)`` through ReLU and a linear layer → ``(B, E)``."""
+
+    def __init__(self, shape: tuple[int, int, int], dim: int) -> None:
+        super().__init__()
+        channels, height, width = shape
+        self.linear = nn.Linear(channels * height * width, dim)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """``(B, C, H, W)`` → ``(B, E)``."""
+        embedding: Tensor = self.linear(torch.relu(maps).flatten(1))
+        return embedding
+
+
+def halve(size: int, times: int) -> int:
+    """`size` in pixels after that many poolings, each of which rounds up."""
+    return -(-size // (1 << times))

@@ -1,0 +1,170 @@
+"""One stage of a run: updates, held-out metrics, best and latest checkpoints, early stopping."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from clam_core.errors import ClamError
+from clam_core.methods.base import Losses, Method, Stage
+from clam_core.models.lam import LatentActionModel
+from clam_core.training.checkpoint import Position, load_best, save_best, save_checkpoint
+from clam_core.training.distributed import Process, parallel
+from clam_core.training.metrics import MetricsLog
+from clam_core.training.optimization import MovingAverage, make_optimizer, make_schedule
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the stages of a run share: `generators()` is the state of all random streams, see `Trainer`."""
+
+    method: Method
+    process: Process
+    checkpoints: Path
+    log: MetricsLog
+    generators: Callable[[], dict[str, Any]] = dict
+    roll_out: Callable[[], dict[str, float]] | None = None
+
+
+class StageRun:
+    """The state of one stage: optimizer, schedule, moving average, best held-out error so far."""
+
+    def __init__(self, around: Surroundings, stage: Stage, number: int) -> None:
+        self.around, self.stage, self.number = around, stage, number
+        self.method, self.process, self.config = around.method, around.process, around.method.config
+        self.checkpoints, self.log = around.checkpoints, around.log
+        self.parameters = [p for module in stage.modules for p in module.parameters() if p.requires_grad]
+        self.optimizer = make_optimizer(self.parameters, stage.optimization)
+        self.schedule = make_schedule(self.optimizer, stage.optimization)
+        self.best, self.stale = math.inf, 0
+        self.metrics: dict[str, float] = {}
+
+    def fit(self, state: dict[str, Any] | None, position: Position) -> dict[str, float]:
+        """Do the updates that are left; returns the last held-out metrics."""
+        stage, options = self.stage, self.stage.optimization
+        done = position.update if state is not None else 0
+        if state is None:
+            stage.begin()
+        if done == options.updates:
+            return stage.metrics()
+        self.prepare()
+        if state is not None:
+            self._restore(state)
+        started = time.monotonic()
+        hidden = None if self.process.writes else True
+        for update in tqdm(range(done + 1, options.updates + 1), desc=stage.name, unit="update", disable=hidden):
+            losses = self.update(update)
+            last = update == options.updates
+            if last or update % self.config.log_every == 0:
+                self._log(update, losses, (time.monotonic() - started) / (update - done))
+            if last or update % self.config.evaluate_every == 0:
+                self._evaluate(update)
+                last = last or 0 < options.early_stopping <= self.stale
+            if last:
+                break
+            if update % self.config.checkpoint_every == 0:
+                self._save(Position(self.number, update))
+        self._finish()
+        return self.metrics
+
+    def prepare(self) -> None:
+        """What the first update needs."""
+        self.average = MovingAverage(self.stage.modules, self.stage.optimization.ema)
+        self.loss = parallel(self.stage, self.process)
+        if self.config.compile:
+            for module in self.stage.modules:
+                for part in (module.idm, module.fdm) if isinstance(module, LatentActionModel) else (module,):
+                    part.compile()
+
+    def update(self, update: int) -> Losses:
+        """One gradient step."""
+        _set_mode(self.method, self.stage, training=True)
+        with torch.autocast(self.process.device.type, torch.bfloat16, enabled=self.config.bf16):
+            losses: Losses = self.loss(update)
+        self.optimizer.zero_grad()
+        losses["loss"].backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.parameters, self.stage.optimization.clip_grad_norm)
+        self.optimizer.step()
+        self.schedule.step()
+        self.average.update()
+        return losses
+
+    def _log(self, update: int, losses: Losses, seconds: float) -> None:
+        values = self.process.mean(losses)
+        if not all(math.isfinite(value) for value in values.values()):
+            raise ClamError(
+                f"the {self.stage.name} loss became {values} at update {update}; lower learning_rate, and check the "
+                f"dataset with `clam inspect` (the last checkpoint in '{self.checkpoints}' is kept)"
+            )
+        rates = {
+            "learning_rate": float(self.schedule.get_last_lr()[0]),
+            "updates_per_second": 1 / seconds,
+            "eta_seconds": (self.stage.optimization.updates - update) * seconds,
+        }
+        self.log.write(self.number, self.stage.name, update, values | rates)
+
+    def _evaluate(self, update: int) -> None:
+        """Held-out metrics of the averaged weights; the best so far are kept."""
+        _set_mode(self.method, self.stage, training=False)
+        with self.average.applied():
+            self.metrics = self.stage.metrics()
+            error = self.metrics.get(self.stage.criterion)
+            if error is not None:
+                better = error < self.best
+                self.best, self.stale = (error, 0) if better else (self.best, self.stale + 1)
+                if better and self.process.writes:
+                    save_best(self.checkpoints, Position(self.number, update), self.method)
+            rolled = self._roll_out(update)
+        self.log.write(self.number, self.stage.name, update, self.metrics | rolled)
+
+    def _roll_out(self, update: int) -> dict[str, float]:
+        every, roll_out = self.config.rollouts.every, self.around.roll_out
+        due = every > 0 and (update % every == 0 or update == self.stage.optimization.updates)
+        if not (self.stage.deployable and due and roll_out and self.process.writes):
+            return {}
+        with torch.random.fork_rng():
+            return roll_out()
+
+    def _finish(self) -> None:
+        """The weights to keep become the method's; the checkpoint says that the stage is done."""
+        _set_mode(self.method, self.stage, training=False)
+        self.average.adopt()
+        if self.stage.optimization.select == "best" and math.isfinite(self.best):
+            self.process.barrier()
+            load_best(self.checkpoints, self.number, self.method)
+            self.metrics = self.stage.metrics()
+        self._save(Position(self.number, self.stage.optimization.updates))
+
+    def _save(self, position: Position) -> None:
+        state = {
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "average": self.average.state(),
+            "best": self.best,
+            "stale": self.stale,
+            "generators": self.around.generators(),
+        }
+        if self.process.writes:
+            save_checkpoint(self.checkpoints, position, self.method, state)
+        self.process.barrier()
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.average.load_state(state["average"])
+        self.best, self.stale = state["best"], state["stale"]
+
+
+def _set_mode(method: nn.Module, stage: Stage, *, training: bool) -> None:
+    """Only what `stage` trains is ever in training mode."""
+    method.eval()
+    for module in stage.modules:
+        module.train(training)
