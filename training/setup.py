@@ -3,6 +3,10 @@
 from setuptools import find_packages, setup
 
 package_name = "clam_training"
+EXECUTABLES = (
+    *("generate", "import_data", "inspect", "train", "train_lam", "train_policy"),
+    *("relabel", "evaluate", "summary", "bench"),
+)
 
 setup(
     name=package_name,
@@ -20,10 +24,7 @@ setup(
     description="Executables over clam_core for `ros2 run`, and the presets of every experiment.",
     license="MIT",
     entry_points={
-        "console_scripts": [
-            f"{executable} = clam_training.executables:{executable}"
-            for executable in ("generate", "import_data", "inspect", "train", "relabel", "evaluate")
-        ],
+        "console_scripts": [f"{executable} = clam_training.executables:{executable}" for executable in EXECUTABLES],
         "clam.presets": ["clam_training = clam_training.presets"],
     },
 )

@@ -41,6 +41,11 @@ def write_report(path: Path, out: Path, results: Mapping[str, Any]) -> None:
         labels=LABELS,
         reconstruction=clam["lam/reconstruction/held_out"],
         trivial=clam["lam/reconstruction/trivial"],
+        latent={
+            key.removeprefix("lam/latent/").replace("_", " "): value
+            for key, value in clam.items()
+            if key.startswith("lam/latent/")
+        },
         grounding=_grounding_rows(results),
         bars=_success_bars(results),
         curves=_learning_curves(results),

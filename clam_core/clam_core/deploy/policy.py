@@ -39,6 +39,11 @@ class Policy:
         self._frames: deque[Tensor] = deque(maxlen=self._image.frame_stack if self._image else 1)
         self._step = 0
 
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """The cameras that this policy looks through."""
+        return self._image.cameras if self._image else ()
+
     def shorten_chunk(self, chunk: int) -> None:
         """Use only the first `chunk` of the K predicted actions.
 

@@ -83,7 +83,7 @@ class ImpalaFDM(nn.Module):
         for block, skip in zip(self.up, reversed(skips), strict=True):
             maps = block(maps, skip)
         output: Tensor = self.to_image(maps)
-        return (past.images[:, -1] + output if self.residual else torch.sigmoid(output)).unsqueeze(1)
+        return (past.images[:, -1] + output if self.residual else _clamped(output)).unsqueeze(1)
 
 
 class UpBlock(nn.Module):
@@ -104,3 +104,12 @@ class UpBlock(nn.Module):
 def _spread(vector: Tensor, maps: Tensor) -> Tensor:
     """``(B, D)`` → ``(B, D, H, W)``, the same at every pixel of `maps`."""
     return vector[:, :, None, None].expand(-1, -1, *maps.shape[-2:])
+
+
+def _clamped(images: Tensor) -> Tensor:
+    """`images` in [0, 1], with gradients as if they had not been clamped.
+
+    A sigmoid would stop learning where much is black: on the way to 0 it saturates everywhere before it tells
+    pixels apart.
+    """
+    return images + (images.clamp(0, 1) - images).detach()

@@ -14,6 +14,8 @@ from clam_core.models.config import TransformerConfig
 from clam_core.models.dropout import Dropout
 from clam_core.models.mlp import activation
 
+SHORT = 16  # queries times keys up to which attention is computed without matrix products
+
 
 class Attention(nn.Module):
     """Multi-head attention; parameters, their names and start values are those of ``nn.MultiheadAttention``."""
@@ -34,8 +36,8 @@ class Attention(nn.Module):
         """
         queries, keys, values = (self._heads(x) for x in self._project(query, key, value))
         dropout = self.dropout if self.training else 0.0
-        attended = functional.scaled_dot_product_attention(queries, keys, values, mask, dropout)
-        output: Tensor = self.out_proj(attended.transpose(-2, -3).flatten(-2))
+        attended = attend(queries, keys, values, mask, dropout)
+        output: Tensor = self.out_proj(attended.flatten(-2))
         return output
 
     def _project(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -50,8 +52,23 @@ class Attention(nn.Module):
         return queries, keys, functional.linear(value, weights[-1], biases[-1])
 
     def _heads(self, x: Tensor) -> Tensor:
-        """``(..., L, dim)`` → ``(..., heads, L, dim / heads)``."""
-        return x.view(*x.shape[:-1], self.heads, self.dim // self.heads).transpose(-2, -3)
+        """``(..., L, dim)`` → ``(..., L, heads, dim / heads)``."""
+        return x.view(*x.shape[:-1], self.heads, self.dim // self.heads)
+
+
+def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
+    """Softmax attention: queries ``(..., L, heads, e)``, keys and values ``(..., S, heads, e)`` → as the queries.
+
+    A CPU's batched matrix products are slow on the three observations of a window; plain products and sums are not.
+    """
+    if queries.is_cuda or queries.shape[-3] * keys.shape[-3] > SHORT:
+        heads_first = (x.transpose(-2, -3) for x in (queries, keys, values))
+        return functional.scaled_dot_product_attention(*heads_first, mask, dropout).transpose(-2, -3)
+    scores = (queries.unsqueeze(-3) * (keys * keys.shape[-1] ** -0.5).unsqueeze(-4)).sum(-1)  # (..., L, S, heads)
+    if mask is not None:
+        scores = scores.masked_fill(~mask.unsqueeze(-1), -torch.inf)
+    weights = functional.dropout(scores.softmax(-2), dropout)
+    return (weights.unsqueeze(-1) * values.unsqueeze(-4)).sum(-3)
 
 
 class FeedForward(nn.Module):

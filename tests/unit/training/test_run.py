@@ -182,6 +182,13 @@ def test_bf16_trains(config: Config, tmp_path: Path) -> None:
     assert metrics["lam/grounding/error"] == pytest.approx(exact["lam/grounding/error"], rel=0.05)
 
 
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
+def test_compiled_networks_train_as_the_others_do(config: Config, tmp_path: Path) -> None:
+    compiled = train(replace(config, compile=True), tmp_path / "compiled", until="lam")
+    plain = train(config, tmp_path / "plain", until="lam")
+    assert compiled["lam/grounding/error"] == pytest.approx(plain["lam/grounding/error"], rel=1e-3)
+
+
 def test_rollouts_during_training_are_logged(tmp_path: Path) -> None:
     arguments = ["gym", "Pendulum-v1", "--kind", "play", "--episodes", "2", "--workers", "1"]
     assert main(["generate", *arguments, "--out", str(tmp_path / "play")]) == 0

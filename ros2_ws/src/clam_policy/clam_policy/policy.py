@@ -48,12 +48,18 @@ class PolicyNode(Node):
         if not self.value("bundle"):
             raise ClamError("parameter 'bundle' is empty: give the folder that `clam train` wrote, RUN/bundle")
         m, chunk = self.value("ensembling_m"), self.value("chunk")
-        return load_bundle(
+        policy = load_bundle(
             self.value("bundle"),
             device=self.value("device"),
             ensembling_m=None if math.isnan(m) else m,
             chunk=chunk or None,
         )
+        if policy.cameras:
+            raise ClamError(
+                f"bundle '{self.value('bundle')}' looks through cameras ({', '.join(policy.cameras)}); this node only "
+                "subscribes to observation/state so far: run the bundle with `clam eval`"
+            )
+        return policy
 
     def configure(self) -> None:
         """Load the bundle, create topics, start the worker."""
