@@ -144,6 +144,7 @@ def make_bundle(tmp_path: Path) -> Callable[..., Path]:
         from clam_core.deploy.bundle import save_bundle
         from clam_core.envs import make_env
         from clam_core.models.actor import Actor, ActorConfig
+        from clam_core.models.config import PolicyConfig
 
         environment = make_env(env, task)
         spec = environment.spec
@@ -156,9 +157,7 @@ def make_bundle(tmp_path: Path) -> Callable[..., Path]:
                 minus=(-1,) * size,
                 difference=True,
                 action_dim=len(spec.action.names),
-                chunk=chunk,
-                policy_hidden=(32, 32),
-                policy_activation="gelu",
+                policy=PolicyConfig(encoder="none", hidden=(32, 32), activation="gelu", chunk=chunk),
             )
         )
         save_bundle(tmp_path / "bundle", actor, spec, 0.5, {"made by": "a test"})

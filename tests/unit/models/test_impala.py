@@ -77,7 +77,7 @@ def test_the_lam_loss_trains_everything_and_what_features_returns(state_dim: int
     lam = _lam((40, 40), state_dim, _config(residual=True))
     window = _window((40, 40), state_dim)
     prediction = lam.predict(window.time(slice(None, -1)), lam.infer(window).z)
-    functional.mse_loss(prediction[:, 0], lam.observed(window)[:, -1]).backward()
+    functional.mse_loss(prediction[:, 0], lam.observed(window)[:, -1]).backward()  # type: ignore[no-untyped-call]
     assert _without_gradient(lam) == []
     assert isinstance(lam.idm, ImpalaIDM)
     assert lam.idm.encoder.embedding.linear.weight.grad is not None  # the last layer of `features`
@@ -121,20 +121,21 @@ def test_a_residual_fdm_adds_a_change_to_the_last_image() -> None:
 
 
 def _moving_squares(count: int, generator: torch.Generator) -> Tensor:
-    """Videos ``(count, 3, 3, 16, 16)`` of a 4×4 square that steps 2 pixels in a random direction, each time anew."""
+    """Videos ``(count, 3, 3, 16, 16)`` of a 4×4 square that steps 2 pixels left or right, each time by chance."""
     place = torch.randint(4, 9, (count, 1, 2), generator=generator)
-    moves = torch.tensor([[2, 0], [-2, 0], [0, 2], [0, -2]])[torch.randint(0, 4, (count, 2), generator=generator)]
-    corners = torch.cat([place, place + moves.cumsum(1)], dim=1)[..., None, None, None]
+    moves = torch.tensor([[0, 2], [0, -2]])[torch.randint(0, 2, (count, 2), generator=generator)]
+    corners = torch.cat([place, place + moves.cumsum(1)], dim=1).reshape(count, 3, 2, 1, 1)
     pixels = torch.stack(torch.meshgrid(torch.arange(16), torch.arange(16), indexing="ij"))
-    offset = pixels - corners.reshape(count, 3, 2, 1, 1)
-    inside = ((offset >= 0) & (offset < 4)).all(2).float()
+    inside = ((pixels >= corners) & (pixels < corners + 4)).all(2).float()
     return inside[:, :, None].expand(-1, -1, 3, -1, -1)
 
 
-def test_the_lam_reconstructs_a_moving_square_better_than_copying_the_last_frame() -> None:
+@pytest.mark.parametrize("residual", [False, True])
+def test_the_lam_reconstructs_a_moving_square_better_than_copying_the_last_frame(residual: bool) -> None:
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)
-    config = LamConfig("impala", latent_dim=4, cnn=CnnConfig((8, 16, 16), scale=1, embedding_dim=32))
+    cnn = CnnConfig((8, 16, 16), scale=1, embedding_dim=32)
+    config = LamConfig("impala", latent_dim=4, residual=residual, cnn=cnn)
     idm, fdm = ImpalaIDM((3, 16, 16), 0, 4, config), ImpalaFDM((3, 16, 16), 0, config)
     lam = LatentActionModel(idm, fdm, LatentSpace(config.latent, 4), predicts_images=True)
     optimizer = torch.optim.Adam(lam.parameters(), 2e-3)
@@ -146,8 +147,9 @@ def test_the_lam_reconstructs_a_moving_square_better_than_copying_the_last_frame
 
     for _ in range(200):
         optimizer.zero_grad()
-        loss(_moving_squares(32, generator)).backward()
+        loss(_moving_squares(16, generator)).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    held_out = _moving_squares(256, generator)
+    held_out = _moving_squares(128, generator)
+    copied = functional.mse_loss(held_out[:, 1], held_out[:, 2])
     with torch.no_grad():
-        assert loss(held_out) < 0.5 * functional.mse_loss(held_out[:, 1], held_out[:, 2])
+        assert loss(held_out) < 0.25 * copied  # without z, the mean of both ways gives half of `copied` at best

@@ -80,7 +80,7 @@ def test_the_map_has_a_32nd_of_the_size(size: tuple[int, int], cells: tuple[int,
 def test_all_parameters_learn_and_frozen_statistics_stay(frozen: bool) -> None:
     torch.manual_seed(0)
     model = ResNet18(frozen_norm=frozen)
-    before = model.bn1.running_mean.clone()  # type: ignore[operator,union-attr]
+    before = model.bn1.running_mean.clone()  # type: ignore[operator]
     model(torch.rand(2, 3, 64, 64)).square().mean().backward()
     assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
     assert torch.equal(before, model.bn1.running_mean) == frozen  # type: ignore[arg-type]
