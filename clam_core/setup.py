@@ -15,6 +15,7 @@ setup(
     ],
     install_requires=[
         "setuptools",
+        "einops",
         "numpy",
         "pyyaml",
         "torch",

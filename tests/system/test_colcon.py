@@ -36,7 +36,8 @@ def test_every_package_is_built_and_known_to_the_ament_index(install: Path) -> N
 
 def test_installed_executables_run_from_the_install_folder_alone(install: Path) -> None:
     script = (
-        f". {install}/setup.sh && cd / && for e in generate import_data inspect train train_lam relabel evaluate summary; do "
+        f". {install}/setup.sh && cd / && "
+        "for e in generate import_data inspect train train_lam relabel evaluate summary; do "
         f'"$1/clam_training/lib/clam_training/$e" --help >/dev/null || exit 1; done && '
         f'"$1/clam_bringup/lib/clam_bringup/clam-launch" policy --show && '
         f'python3 -c "import clam_core; print(clam_core.__file__)"'

@@ -6,6 +6,7 @@ import multiprocessing
 import platform
 import statistics
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -76,9 +77,8 @@ def _wait(device: torch.device) -> None:
 
 def _peak_memory(name: str, options: Options) -> float:
     """MiB that a few updates need beyond an idle process that has imported everything, in a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        return pool.apply(measure_memory, (name, options))
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(measure_memory, name, options).result()
 
 
 def measure_memory(name: str, options: Options) -> float:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from clam_core.methods.base import Datasets, Losses, Method, Stage, current_target
 from clam_core.models.build import build_lam
+from clam_core.models.latent_space import LatentActions
 from clam_core.models.observations import Observations
 from clam_core.spec import EnvironmentSpec
 from clam_core.training.config import Config
@@ -53,10 +54,13 @@ class Clam(Method):
         joint = config.training == "joint"
 
         def loss(update: int) -> Losses:
-            losses = self.reconstruction(unlabeled.sample(self.config.lam_training.batch_size))  # line 3
+            batch, play = unlabeled.sample(self.config.lam_training.batch_size), None  # line 3
             if joint and update % config.every == 0:  # line 7
                 play = self.noisy(labeled.sample(config.batch_size))  # line 8
-                losses["action"] = self.action_error(play)
+            latent, z_play = self.infer(batch, play)  # lines 4 and 9
+            losses = self.reconstruction(batch, latent)  # lines 5–6
+            if play is not None and z_play is not None:
+                losses["action"] = self.action_error(play, z_play)  # lines 10–11
                 losses["loss"] = losses["loss"] + config.weight * losses["action"]
             return losses
 
@@ -68,30 +72,45 @@ class Clam(Method):
         criterion = "grounding/error" if joint else "reconstruction/held_out"
         return Stage("lam", [self.lam, *decoder], self.config.lam_training, loss, metrics, criterion)
 
-    def reconstruction(self, batch: Batch) -> Losses:
-        """Lines 4–6, for k steps ahead: the latent FDM goes on from its own predictions."""
-        lam, context, total = self.lam, batch.context, []
-        latent_loss = batch.window.state.new_zeros(())
+    def infer(self, batch: Batch, play: Batch | None) -> tuple[LatentActions, Tensor | None]:
+        """Lines 4 and 9: latent actions of the unlabeled batch's first transitions, and z of the labeled batch.
+
+        Both go through the latent IDM at once, as fewer and larger matrix products; a latent space with a loss of its
+        own sees the unlabeled ones alone.
+        """
+        window = batch.window.time(slice(0, batch.context + 2))
+        if play is None:
+            return self.lam.infer(window), None
+        if self.config.lam.latent.kind != "continuous":
+            return self.lam.infer(window), self.lam.infer(play.window).z
+        both = self.lam.infer(window.join(play.window))
+        return LatentActions(both.z[: len(window)], both.loss), both.z[len(window) :]
+
+    def reconstruction(self, batch: Batch, latent: LatentActions) -> Losses:
+        """Lines 5–6 for `latent`, and for k steps ahead: the latent FDM goes on from its own predictions."""
+        lam, context, steps = self.lam, batch.context, self.config.lam.steps
+        errors, latent_losses = [], []
         past = batch.window.time(slice(0, context + 1))
-        for step in range(self.config.lam.steps):
+        for step in range(steps):
             window = batch.window.time(slice(step, step + context + 2))
-            latent = lam.infer(window)  # line 4
+            if step > 0:
+                latent = lam.infer(window)
             prediction = lam.predict(past, latent.z)  # line 5
             last = slice(-latent.z.shape[1], None)
             mask = batch.mask[:, step : step + context + 1]
-            total.append(masked_mse(prediction, lam.observed(window)[:, last], mask[:, last]))  # line 6
-            latent_loss = latent_loss + latent.loss / self.config.lam.steps
-            if step + 1 < self.config.lam.steps:
+            errors.append(masked_mse(prediction, lam.observed(window)[:, last], mask[:, last]))  # line 6
+            latent_losses.append(latent.loss)
+            if step + 1 < steps:
                 past = lam.advance(past, prediction[:, -1])
-        reconstruction = torch.stack(total).mean()
+        reconstruction, latent_loss = torch.stack(errors).mean(), torch.stack(latent_losses).mean()
         loss = self.config.lam.reconstruction_weight * reconstruction + latent_loss
         losses = {"loss": loss, "reconstruction": reconstruction}
         return losses if self.config.lam.latent.kind == "continuous" else losses | {"latent": latent_loss}
 
-    def action_error(self, play: Batch) -> Tensor:
-        """Lines 9–11."""
+    def action_error(self, play: Batch, z: Tensor) -> Tensor:
+        """Lines 10–11."""
         assert self.actor.decoder is not None and play.target is not None
-        action = self.actor.decoder(self.lam.infer(play.window).z)
+        action = self.actor.decoder(z)
         last = slice(-action.shape[1], None)
         return masked_mse(action, play.target[:, last], play.mask[:, last])
 

@@ -104,7 +104,7 @@ class LamConfig:
     latent: LatentConfig = field(default_factory=LatentConfig)
     hidden: tuple[int, ...] = (1024, 1024)  # mlp
     activation: str = "leaky_relu"
-    residual: bool = False  # the latent FDM predicts the change from o_t
+    residual: bool = False  # the latent FDM predicts the change from o_t (mlp and impala)
     shortcut: bool = False  # a linear map beside the latent IDM's MLP
     transformer: TransformerConfig = field(default_factory=TransformerConfig)  # transformer and space_time
     image_size: int | None = None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from clam_core.errors import ClamError, did_you_mean
+from clam_core.models.linear import Linear
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "tanh": nn.Tanh}
 
@@ -29,9 +30,9 @@ def mlp(input_dim: int, hidden: Sequence[int], output_dim: int, activation_name:
     layers: list[nn.Module] = []
     width = input_dim
     for size in hidden:
-        layers += [nn.Linear(width, size), activation(activation_name)]
+        layers += [Linear(width, size), activation(activation_name)]
         width = size
-    return nn.Sequential(*layers, nn.Linear(width, output_dim))
+    return nn.Sequential(*layers, Linear(width, output_dim))
 
 
 def trunk(input_dim: int, hidden: Sequence[int], activation_name: str) -> nn.Sequential:

@@ -12,6 +12,7 @@ from torch.nn import functional
 from clam_core.errors import ClamError
 from clam_core.models.config import TransformerConfig
 from clam_core.models.dropout import Dropout
+from clam_core.models.linear import Linear, linear
 from clam_core.models.mlp import activation
 
 SHORT = 16  # queries times keys up to which attention is computed without matrix products
@@ -25,7 +26,7 @@ class Attention(nn.Module):
         self.dim, self.heads, self.dropout = dim, heads, dropout
         self.in_proj_weight = nn.Parameter(torch.empty(3 * dim, dim))
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * dim))
-        self.out_proj = nn.Linear(dim, dim)
+        self.out_proj = Linear(dim, dim)
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
 
@@ -44,12 +45,12 @@ class Attention(nn.Module):
         if query is key:  # self-attention: one matrix product for both
             sizes = (2 * self.dim, self.dim)
             weights, biases = self.in_proj_weight.split_with_sizes(sizes), self.in_proj_bias.split_with_sizes(sizes)
-            queries, keys = functional.linear(query, weights[0], biases[0]).chunk(2, dim=-1)
+            queries, keys = linear(query, weights[0], biases[0]).chunk(2, dim=-1)
         else:
             weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
-            queries = functional.linear(query, weights[0], biases[0])
-            keys = functional.linear(key, weights[1], biases[1])
-        return queries, keys, functional.linear(value, weights[-1], biases[-1])
+            queries = linear(query, weights[0], biases[0])
+            keys = linear(key, weights[1], biases[1])
+        return queries, keys, linear(value, weights[-1], biases[-1])
 
     def _heads(self, x: Tensor) -> Tensor:
         """``(..., L, dim)`` → ``(..., L, heads, dim / heads)``."""
@@ -62,8 +63,8 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, d
     A CPU's batched matrix products are slow on the three observations of a window; plain products and sums are not.
     """
     if queries.is_cuda or queries.shape[-3] * keys.shape[-3] > SHORT:
-        heads_first = (x.transpose(-2, -3) for x in (queries, keys, values))
-        return functional.scaled_dot_product_attention(*heads_first, mask, dropout).transpose(-2, -3)
+        q, k, v = (x.transpose(-2, -3) for x in (queries, keys, values))
+        return functional.scaled_dot_product_attention(q, k, v, mask, dropout).transpose(-2, -3)
     scores = (queries.unsqueeze(-3) * (keys * keys.shape[-1] ** -0.5).unsqueeze(-4)).sum(-1)  # (..., L, S, heads)
     if mask is not None:
         scores = scores.masked_fill(~mask.unsqueeze(-1), -torch.inf)
@@ -76,10 +77,10 @@ class FeedForward(nn.Module):
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.hidden = nn.Linear(config.dim, config.feedforward_dim)
+        self.hidden = Linear(config.dim, config.feedforward_dim)
         self.activation = activation(config.activation)
-        self.dropout = Dropout(config.dropout)
-        self.output = nn.Linear(config.feedforward_dim, config.dim)
+        self.dropout = Dropout(config.dropout, inplace=config.activation == "gelu")  # whose gradient needs its input
+        self.output = Linear(config.feedforward_dim, config.dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(..., dim)`` → ``(..., dim)``."""

@@ -29,6 +29,13 @@ def make_schedule(optimizer: torch.optim.Optimizer, options: OptimizationConfig)
     return LambdaLR(optimizer, lambda done: min(1.0, (done + 1) / max(1, options.warmup)))
 
 
+def clip_gradients(parameters: list[nn.Parameter], limit: float) -> None:
+    """`clip_grad_norm_`, which multiplies gradients by 1 where there is nothing to clip; on a CPU that is left out."""
+    norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    if norm.is_cuda or not norm <= limit:
+        nn.utils.clip_grads_with_norm_(parameters, limit, norm)
+
+
 _ema: Any = get_ema_multi_avg_fn  # untyped in torch
 
 

@@ -19,7 +19,7 @@ from clam_core.models.lam import LatentActionModel
 from clam_core.training.checkpoint import Position, load_best, save_best, save_checkpoint
 from clam_core.training.distributed import Process, parallel
 from clam_core.training.metrics import MetricsLog
-from clam_core.training.optimization import MovingAverage, make_optimizer, make_schedule
+from clam_core.training.optimization import MovingAverage, clip_gradients, make_optimizer, make_schedule
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class StageRun:
             losses: Losses = self.loss(update)
         self.optimizer.zero_grad()
         losses["loss"].backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.parameters, self.stage.optimization.clip_grad_norm)
+        clip_gradients(self.parameters, self.stage.optimization.clip_grad_norm)
         self.optimizer.step()
         self.schedule.step()
         self.average.update()

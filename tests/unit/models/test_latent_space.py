@@ -39,7 +39,7 @@ def test_quantized_latent_actions_are_codes_and_pass_gradients_on(kind: str) -> 
     inputs = raw(space)
     latent = space(inputs)
     assert latent.codes is not None and latent.codes.shape[:2] == (32, 2)
-    assert 0 <= int(latent.codes.min()) and int(latent.codes.max()) < space.codebook_size
+    assert int(latent.codes.min()) >= 0 and int(latent.codes.max()) < space.codebook_size
     distinct = {tuple(z.tolist()) for z in latent.z.detach().round(decimals=4).reshape(-1, 4)}
     assert 1 < len(distinct) <= (64 if kind == "residual_vq" else space.codebook_size + 1)
     latent.z.sum().backward()
@@ -57,5 +57,5 @@ def test_in_use_a_code_is_what_it_was() -> None:
 
 
 def test_an_unknown_kind_is_named() -> None:
-    with pytest.raises(ClamError, match="unknown lam.latent.kind 'vqq': did you mean 'vq'"):
+    with pytest.raises(ClamError, match=r"unknown lam\.latent\.kind 'vqq': did you mean 'vq'"):
         LatentConfig(kind="vqq")
