@@ -20,9 +20,8 @@ class Dropout(nn.Dropout):
     def forward(self, x: Tensor) -> Tensor:
         """``(...)`` → ``(...)``."""
         if x.device.type != "cpu" or not self.training or not 0 < self.p < 1:
-            return functional.dropout(x, self.p, self.training, self.inplace)
-        mask = keep_mask(x.shape, self.p, x.dtype)
-        return x.mul_(mask) if self.inplace else x * mask
+            return functional.dropout(x, self.p, self.training)
+        return x * keep_mask(x.shape, self.p, x.dtype)
 
 
 def keep_mask(shape: torch.Size, p: float, dtype: torch.dtype) -> Tensor:

@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from clam_core.errors import ClamError
 from clam_core.models.config import TransformerConfig
-from clam_core.models.transformer import Attention, FeedForward, Residual, causal_mask
+from clam_core.models.feedforward import FeedForward
+from clam_core.models.transformer import Attention, Residual, causal_mask
 
 POSITIONS = 200  # rows of the learned spatial positions, as printed in G.3
 

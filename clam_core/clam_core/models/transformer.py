@@ -12,8 +12,8 @@ from torch.nn import functional
 from clam_core.errors import ClamError
 from clam_core.models.config import TransformerConfig
 from clam_core.models.dropout import Dropout
+from clam_core.models.feedforward import FeedForward
 from clam_core.models.linear import Linear, linear
-from clam_core.models.mlp import activation
 
 SHORT = 16  # queries times keys up to which attention is computed without matrix products
 
@@ -70,22 +70,6 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, d
         scores = scores.masked_fill(~mask.unsqueeze(-1), -torch.inf)
     weights = functional.dropout(scores.softmax(-2), dropout)
     return (weights.unsqueeze(-1) * values.unsqueeze(-4)).sum(-3)
-
-
-class FeedForward(nn.Module):
-    """Linear, activation, dropout, linear."""
-
-    def __init__(self, config: TransformerConfig) -> None:
-        super().__init__()
-        self.hidden = Linear(config.dim, config.feedforward_dim)
-        self.activation = activation(config.activation)
-        self.dropout = Dropout(config.dropout, inplace=config.activation == "gelu")  # whose gradient needs its input
-        self.output = Linear(config.feedforward_dim, config.dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(..., dim)`` → ``(..., dim)``."""
-        output: Tensor = self.output(self.dropout(self.activation(self.hidden(x))))
-        return output
 
 
 class Residual(nn.Module):

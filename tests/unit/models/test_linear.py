@@ -9,7 +9,7 @@ from clam_core.models.linear import Linear
 def test_large_layers_are_those_of_torch(bias: bool) -> None:
     torch.manual_seed(0)
     layer = Linear(256, 1024, bias=bias)
-    x = torch.randn(32, 4, 256, requires_grad=True)
+    x = torch.randn(64, 4, 256, requires_grad=True)
     assert x.numel() * 1024 >= module.LARGE
     expected = torch.nn.functional.linear(x, layer.weight, layer.bias)
     parameters = [x, *layer.parameters()]
@@ -23,7 +23,7 @@ def test_large_layers_are_those_of_torch(bias: bool) -> None:
 
 
 def test_elsewhere_torch_computes(monkeypatch: pytest.MonkeyPatch) -> None:
-    layer, small, large = Linear(256, 1024), torch.randn(2, 256), torch.randn(256, 256)
+    layer, small, large = Linear(256, 1024), torch.randn(2, 256), torch.randn(512, 256)
     with torch.no_grad():
         assert torch.equal(layer(large), torch.nn.functional.linear(large, layer.weight, layer.bias))
     assert "OneDnn" not in type(layer(small).grad_fn).__name__
