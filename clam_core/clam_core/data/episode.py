@@ -21,6 +21,7 @@ class Episode:
         rewards: ``(T,)``.
         successes: ``(T,)`` bool, success at each step.
         seed: what the environment was reset to, None when unknown.
+        stamps: ``(T+1,)`` when each observation was made [s] after the first one, None when not recorded.
         metadata: anything else worth keeping, as JSON values (e.g. the source bag).
     """
 
@@ -30,6 +31,7 @@ class Episode:
     successes: npt.NDArray[np.bool_]
     seed: int | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    stamps: npt.NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         """T, the number of transitions."""

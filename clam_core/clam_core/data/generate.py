@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from clam_core.data.episode import DatasetInfo, Episode
 from clam_core.data.provenance import provenance
+from clam_core.data.store import EpisodeStore
 from clam_core.data.store_writer import StoreWriter, check_free
 from clam_core.envs import Environment, make_env
 from clam_core.errors import ClamError
@@ -88,6 +89,7 @@ def generate(
     out: str | Path,
     *,
     workers: int | None = None,
+    resume: bool = False,
     progress: bool | None = False,
     **options: Any,
 ) -> GenerateReport:
@@ -95,49 +97,85 @@ def generate(
 
     Args:
         workers: processes; None for one per core. The result does not depend on it.
+        resume: go on with the dataset at `out`, if there is one, up to `episodes` episodes. The result is that of
+            a call that was never interrupted.
         progress: show a bar; None for only on a terminal.
         options: of the environment, e.g. ``image_size`` of Meta-World.
 
     Raises:
-        ClamError: unknown names, existing `out`, seeds that reach the evaluation seeds, or an operator that
-            hardly ever produces episodes of this kind.
+        ClamError: unknown names, existing `out` (without `resume`, or of another recipe), seeds that reach the
+            evaluation seeds, or an operator that hardly ever produces episodes of this kind.
     """
     out = Path(out)
-    check_free(out)
+    if not resume:
+        check_free(out)
     if episodes < 1 or seed < 0:
         raise ClamError(f"{episodes} episodes from seed {seed}; give at least 1 episode and a seed of at least 0")
     _check_seed(seed, episodes)
     source = _Source(env, task, kind, options)
     environment, operator = source.make()  # unknown names fail here, before any process or folder exists
-    seeds = range(seed, seed + max(MIN_ATTEMPTS, ATTEMPTS_PER_EPISODE * episodes))
+    info = DatasetInfo(environment.spec, kind, provenance("generate", PACKAGES))
+    info.provenance.update({"seed": seed, "recipe": RECIPES[kind].to_json(), "options": options})
+    done = _Done.of(out, info) if resume and out.exists() else _Done()
+    seeds = range(seed + done.attempts, seed + max(MIN_ATTEMPTS, ATTEMPTS_PER_EPISODE * episodes))
     processes = workers or os.cpu_count() or 1
-    if processes == 1 or episodes < PARALLEL_FROM:
+    if processes == 1 or episodes - done.kept < PARALLEL_FROM:
         results = _serial(environment, operator, kind, seeds)
     else:
         results = _parallel(source, seeds, processes)
-    info = DatasetInfo(environment.spec, kind, provenance("generate", PACKAGES))
-    info.provenance.update({"seed": seed, "recipe": RECIPES[kind].to_json(), "options": options})
     quiet = None if progress is None else not progress
-    bar = tqdm(total=episodes, desc=f"{kind} {task}", unit="episode", disable=quiet)
-    with closing(environment), StoreWriter(out, info, actions=True) as writer, closing(results), bar:
-        attempts, kept, successes, transitions = 0, 0, 0, 0
-        for episode in results:
-            attempts += 1
-            _check_seed(seed, attempts)
-            if episode is None:
-                continue
-            writer.append(episode)
-            kept, successes, transitions = kept + 1, successes + episode.success, transitions + len(episode)
-            bar.update()
-            if kept == episodes:
-                break
-        if kept < episodes:
-            raise ClamError(
-                f"only {kept} of {episodes} {kind} episodes in {attempts} attempts at {env} {task}; "
-                "ask for another kind or task"
-            )
-        info.provenance["attempts"] = attempts
-    return GenerateReport(out, kept, attempts, successes, transitions)
+    bar = tqdm(total=episodes, initial=done.kept, desc=f"{kind} {task}", unit="episode", disable=quiet)
+    writer = StoreWriter(out, info, actions=True, resume=resume)
+    with closing(environment), writer, closing(results), bar:
+        while done.kept < episodes:
+            episode = next(results, _End)
+            if episode is _End:
+                raise ClamError(
+                    f"only {done.kept} of {episodes} {kind} episodes in {done.attempts} attempts at {env} {task}; "
+                    "ask for another kind or task"
+                )
+            done.attempts += 1
+            _check_seed(seed, done.attempts)
+            if isinstance(episode, Episode):
+                writer.append(episode)
+                done.add(episode)
+                bar.update()
+        info.provenance["attempts"] = done.attempts
+    return GenerateReport(out, done.kept, done.attempts, done.successes, done.transitions)
+
+
+class _End:
+    """Marks that there are no more attempts."""
+
+
+@dataclass
+class _Done:
+    """What is in the dataset so far, and how many attempts that took."""
+
+    kept: int = 0
+    attempts: int = 0
+    successes: int = 0
+    transitions: int = 0
+
+    @classmethod
+    def of(cls, path: Path, info: DatasetInfo) -> _Done:
+        """Of the dataset at `path`.
+
+        Raises:
+            ClamError: it was made by another recipe, seed or options than `info` says.
+        """
+        store = EpisodeStore.open(path)
+        for name in ("seed", "recipe", "options", "versions"):
+            there, here = store.info.provenance.get(name), info.provenance[name]
+            if there != here:
+                raise ClamError(f"'{path}' was made with {name} {there}, not {here}; choose another --out")
+        last = int(store.episode_seeds[-1]) + 1 - int(info.provenance["seed"]) if store.num_episodes else 0
+        return cls(store.num_episodes, last, int(store.episode_success.sum()), store.num_transitions)
+
+    def add(self, episode: Episode) -> None:
+        self.kept += 1
+        self.successes += episode.success
+        self.transitions += len(episode)
 
 
 def _check_seed(seed: int, attempts: int) -> None:

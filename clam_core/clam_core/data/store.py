@@ -7,6 +7,7 @@ and reward are NaN. An unlabeled store has no ``data/action`` at all, and a labe
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +16,31 @@ import numpy.typing as npt
 import zarr
 
 from clam_core.data.episode import DatasetInfo, Episode
-from clam_core.data.store_writer import FORMAT_VERSION, StoreWriter
+from clam_core.data.store_writer import FORMAT_VERSION, READABLE_VERSIONS, StoreWriter
 from clam_core.errors import ClamError, did_you_mean
+
+_log = logging.getLogger(__name__)
 
 
 class EpisodeStore:
     """A dataset opened for reading; make one with `open`."""
 
-    def __init__(self, path: Path, info: DatasetInfo, arrays: dict[str, Any], meta: Any, labeled: bool) -> None:
+    def __init__(
+        self, path: Path, attributes: dict[str, Any], arrays: dict[str, Any], meta: Any, labeled: bool
+    ) -> None:
         self.path = path
-        self.info = info
+        self.info = DatasetInfo.from_json(attributes)
+        self.complete = bool(attributes.get("complete", True))  # false while a writer works on it, or was killed
         self._arrays = arrays
         self._in_memory: dict[str, npt.NDArray[Any]] = {}
         self.labeled = labeled  # whether there are labels on disk, also where this view hides them
         self._metadata: list[dict[str, Any]] | None = None
         self._meta = meta
-        self.episode_ends: npt.NDArray[np.int64] = np.asarray(meta["episode_ends"][:], dtype=np.int64)
-        self.episode_seeds: npt.NDArray[np.int64] = np.asarray(meta["episode_seed"][:], dtype=np.int64)
-        self.episode_success: npt.NDArray[np.bool_] = np.asarray(meta["episode_success"][:], dtype=bool)
+        count = attributes.get("episodes")  # rows beyond are a writer's that is at work or was killed
+        self.episode_ends: npt.NDArray[np.int64] = np.asarray(meta["episode_ends"][:count], dtype=np.int64)
+        self.episode_seeds: npt.NDArray[np.int64] = np.asarray(meta["episode_seed"][:count], dtype=np.int64)
+        self.episode_success: npt.NDArray[np.bool_] = np.asarray(meta["episode_success"][:count], dtype=bool)
+        self.num_rows = int(self.episode_ends[-1]) if len(self.episode_ends) else 0
 
     @classmethod
     def open(cls, path: str | Path, *, actions: bool = True) -> EpisodeStore:
@@ -51,23 +59,29 @@ class EpisodeStore:
         except (OSError, ValueError, KeyError) as error:
             raise ClamError(f"'{path}' is not a dataset folder ({error}); give one that clam wrote") from error
         version = attributes.get("format_version")
-        if version != FORMAT_VERSION:
-            raise ClamError(f"dataset '{path}' has format version {version}, valid: {FORMAT_VERSION}; make it anew")
+        if version not in READABLE_VERSIONS:
+            raise ClamError(f"dataset '{path}' has format version {version}, valid: {READABLE_VERSIONS}; make it anew")
         try:
-            info = DatasetInfo.from_json(attributes)
             labeled = "action" in root["data"]
             names = [name for name in root["data"].array_keys() if actions or name != "action"]
-            store = cls(path, info, {name: root["data"][name] for name in names}, root["meta"], labeled)
+            store = cls(path, attributes, {name: root["data"][name] for name in names}, root["meta"], labeled)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise ClamError(f"dataset '{path}' is damaged ({error!r}); make it anew") from error
         if actions and not labeled:
             raise ClamError(f"dataset '{path}' has no action labels; use it as unlabeled data, or import the actions")
+        if not store.complete:
+            _log.warning("dataset '%s' is unfinished: %d episodes so far", path, store.num_episodes)
         return store
 
     @property
     def has_actions(self) -> bool:
         """Whether this view of the dataset has action labels."""
         return "action" in self._arrays
+
+    @property
+    def has_stamps(self) -> bool:
+        """Whether the time of each observation was recorded."""
+        return "stamp" in self._arrays
 
     @property
     def num_episodes(self) -> int:
@@ -77,15 +91,15 @@ class EpisodeStore:
     @property
     def num_transitions(self) -> int:
         """Sum of the episodes' lengths T."""
-        return int(self.episode_ends[-1]) - self.num_episodes if self.num_episodes else 0
+        return self.num_rows - self.num_episodes
 
     def array(self, name: str) -> npt.NDArray[Any]:
-        """All rows of ``state``, ``action``, ``reward``, ``success`` or a camera.
+        """All rows of ``state``, ``action``, ``reward``, ``success``, ``stamp`` (where recorded) or a camera.
 
         Raises:
             ClamError: no such array, or ``action`` of a view without labels.
         """
-        return self._rows(name, 0, None).copy()
+        return self._rows(name, 0, self.num_rows).copy()
 
     def image_array(self, camera: str) -> Any:
         """The Zarr array of a camera ``(N, H, W, 3)``; its rows are read from disk when asked for.
@@ -118,6 +132,7 @@ class EpisodeStore:
             successes=self._rows("success", start, end - 1).copy(),
             seed=None if seed < 0 else seed,
             metadata=dict(self.episode_metadata[index]),
+            stamps=self._rows("stamp", start, end).copy() if self.has_stamps else None,
         )
 
     @property
@@ -127,7 +142,7 @@ class EpisodeStore:
             self._metadata = list(self._meta.attrs["episode_metadata"])
         return self._metadata
 
-    def _rows(self, name: str, start: int, end: int | None) -> npt.NDArray[Any]:
+    def _rows(self, name: str, start: int, end: int) -> npt.NDArray[Any]:
         if name not in self._arrays:
             if name == "action":
                 why = "was opened without its labels" if self.labeled else "has no action labels"
@@ -137,7 +152,7 @@ class EpisodeStore:
         if array.ndim > 2:  # images stay on disk
             return np.asarray(array[start:end])
         if name not in self._in_memory:
-            self._in_memory[name] = np.asarray(array[:])
+            self._in_memory[name] = np.asarray(array[: self.num_rows])
         return self._in_memory[name][start:end]
 
 

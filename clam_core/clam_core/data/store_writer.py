@@ -1,9 +1,13 @@
-"""Writing a dataset: into a sibling folder that takes the final name only when all is there."""
+"""Writing a dataset, episode by episode: what is on disk is a readable dataset at every moment.
+
+Rows are appended to the arrays first; the number of episodes in the root attributes is replaced last, in one
+step. A reader believes that number only, so a killed writer costs the episodes since its last commit, no more.
+"""
 
 from __future__ import annotations
 
-import os
 import shutil
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,58 +20,88 @@ import zarr
 from clam_core.data.episode import DatasetInfo, Episode
 from clam_core.errors import ClamError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+READABLE_VERSIONS = (1, 2)  # 1 knows no unfinished datasets and no stamps
 CHUNK_BYTES = 2**20  # about one megabyte per chunk: quick to decompress, few files
+META_CHUNK = 4096  # episodes per chunk of ``meta/``
+COMMIT_SECONDS = 5.0  # what a killed writer loses at most
+
+_META = {"episode_ends": "<i8", "episode_seed": "<i8", "episode_success": "|b1"}
 
 
 class StoreWriter:
-    """Context manager that writes the dataset `path`; a clean exit publishes it, an exception leaves nothing.
+    """Context manager that writes the dataset `path`; it is marked finished by a clean exit.
+
+    An exception leaves the episodes written before it as an unfinished dataset, or nothing where there were none.
+
+    Args:
+        actions: whether the dataset has action labels.
+        stamps: whether every episode has stamps.
+        resume: go on with the dataset at `path`, finished or not, if there is one.
 
     Raises:
-        ClamError: `path` exists, or its folder cannot be written.
+        ClamError: `path` exists (without `resume`) or holds other data, or its folder cannot be written.
     """
 
-    def __init__(self, path: str | Path, info: DatasetInfo, *, actions: bool) -> None:
+    def __init__(
+        self, path: str | Path, info: DatasetInfo, *, actions: bool, stamps: bool = False, resume: bool = False
+    ) -> None:
         self.path = Path(path)
-        self._info, self._actions = info, actions
-        check_free(self.path)
-        self._partial = self.path.with_name(f".{self.path.name}.partial-{os.getpid()}")
+        self._info = info
+        spec = info.spec
+        shapes: dict[str, tuple[tuple[int, ...], str]] = {"state": ((len(spec.observation.names),), "<f4")}
+        if actions:
+            shapes["action"] = ((len(spec.action.names),), "<f4")
+        if stamps:
+            shapes["stamp"] = ((), "<f8")
+        shapes |= {"reward": ((), "<f4"), "success": ((), "|b1")}
+        shapes |= {c.name: ((c.height, c.width, 3), "|u1") for c in spec.observation.cameras}
+        self._shapes = shapes
+        self._resumes = resume and self.path.exists()
+        if not self._resumes:
+            check_free(self.path)
         self._columns: dict[str, _Column] = {}
-        self._lengths: list[int] = []
-        self._seeds: list[int] = []
-        self._successes: list[bool] = []
-        self._metadata: list[dict[str, Any]] = []
+        self._meta: dict[str, list[Any]] = {name: [] for name in _META}  # since the last commit
+        self._metadata: list[dict[str, Any]] = []  # of all episodes
+        self._episodes = 0  # committed
+        self._rows = 0
+        self._committed_at = time.monotonic()
+
+    @property
+    def episodes(self) -> int:
+        """Episodes written so far, committed or not."""
+        return len(self._metadata)
 
     def __enter__(self) -> StoreWriter:
         try:
-            self._partial.parent.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(self._partial, ignore_errors=True)
-            self._root = zarr.open_group(str(self._partial), mode="w")
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self._resumes:
+                self._reopen()
+            else:
+                self._create()
         except OSError as error:
             raise ClamError(f"cannot write dataset '{self.path}': {error}; choose another folder") from error
-        data = self._root.create_group("data")
-        spec = self._info.spec
-        shapes: dict[str, tuple[tuple[int, ...], str]] = {"state": ((len(spec.observation.names),), "<f4")}
-        if self._actions:
-            shapes["action"] = ((len(spec.action.names),), "<f4")
-        shapes |= {"reward": ((), "<f4"), "success": ((), "|b1")}
-        shapes |= {c.name: ((c.height, c.width, 3), "|u1") for c in spec.observation.cameras}
-        self._columns = {name: _Column(data, name, shape, dtype) for name, (shape, dtype) in shapes.items()}
         return self
 
     def append(self, episode: Episode) -> None:
         """Add one episode.
 
         Raises:
-            ValueError: its shapes do not fit each other or the spec, values are not finite, or it lacks
-            actions.
+            ValueError: its shapes do not fit each other or the spec, values are not finite, it lacks actions or
+                stamps, or it is a successful one of a play dataset.
         """
         steps = len(episode)
         rows: dict[str, npt.NDArray[Any]] = dict(episode.observations)
-        if self._actions:
+        if "action" in self._shapes:
             if episode.actions is None:
                 raise ValueError("an episode without actions cannot go into a labeled dataset")
             rows["action"] = _pad(episode.actions, steps, np.nan)
+        if "stamp" in self._shapes:
+            if episode.stamps is None:
+                raise ValueError("an episode without stamps cannot go into a dataset with stamps")
+            rows["stamp"] = episode.stamps
+        if self._info.kind == "play" and episode.success:
+            raise ValueError("a successful episode cannot go into play data")
         rows["reward"] = _pad(episode.rewards, steps, np.nan)
         rows["success"] = _pad(episode.successes, steps, False)
         if steps < 1 or set(rows) != set(self._columns):
@@ -76,64 +110,102 @@ class StoreWriter:
             column.check(rows[name], steps)
         for name, column in self._columns.items():
             column.append(rows[name])
-        self._lengths.append(steps + 1)
-        self._seeds.append(-1 if episode.seed is None else int(episode.seed))
-        self._successes.append(episode.success)
+        self._rows += steps + 1
+        self._meta["episode_ends"].append(self._rows)
+        self._meta["episode_seed"].append(-1 if episode.seed is None else int(episode.seed))
+        self._meta["episode_success"].append(episode.success)
         self._metadata.append(episode.metadata)
+        if time.monotonic() - self._committed_at > COMMIT_SECONDS:
+            self._commit(complete=False)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        try:
-            if kind is None:
-                self._publish()
-        finally:
-            shutil.rmtree(self._partial, ignore_errors=True)
+        if kind is None or self._metadata:
+            self._commit(complete=kind is None)
+        else:
+            shutil.rmtree(self.path, ignore_errors=True)
 
-    def _publish(self) -> None:
+    def _create(self) -> None:
+        self._root = zarr.open_group(str(self.path), mode="w-")
+        data, meta = self._root.create_group("data"), self._root.create_group("meta")
+        self._columns = {n: _Column.create(data, n, *shape_dtype) for n, shape_dtype in self._shapes.items()}
+        for name, dtype in _META.items():
+            meta.create_dataset(name, shape=(0,), chunks=(META_CHUNK,), dtype=dtype)
+        self._commit(complete=False)
+
+    def _reopen(self) -> None:
+        self._root = zarr.open_group(str(self.path), mode="r+")
+        attributes = self._root.attrs.asdict()
+        _check_same(self.path, attributes, self._info, set(self._shapes), set(self._root["data"].array_keys()))
+        self._episodes = int(attributes["episodes"])
+        meta = self._root["meta"]
+        self._rows = int(meta["episode_ends"][self._episodes - 1]) if self._episodes else 0
+        self._metadata = list(meta.attrs.get("episode_metadata", []))[: self._episodes]
+        for name in _META:
+            meta[name].resize(self._episodes)
+        for name in self._shapes:  # what a killed writer appended after its last commit
+            array = self._root["data"][name]
+            array.resize(self._rows, *array.shape[1:])
+            self._columns[name] = _Column(array, name)
+
+    def _commit(self, *, complete: bool) -> None:
         for column in self._columns.values():
             column.flush()
-        meta = self._root.create_group("meta")
-        meta.array("episode_ends", np.cumsum(self._lengths, dtype=np.int64), dtype="<i8")
-        meta.array("episode_seed", np.array(self._seeds, dtype=np.int64), dtype="<i8")
-        meta.array("episode_success", np.array(self._successes, dtype=bool), dtype="|b1")
+        meta = self._root["meta"]
+        for name, values in self._meta.items():
+            if values:
+                meta[name].append(np.asarray(values, dtype=_META[name]))
+                values.clear()
         meta.attrs["episode_metadata"] = self._metadata
-        self._root.attrs.update({"format_version": FORMAT_VERSION, **self._info.to_json()})
-        check_free(self.path)
-        self._partial.rename(self.path)
+        self._episodes = len(self._metadata)
+        self._root.attrs.put(
+            {
+                "format_version": FORMAT_VERSION,
+                "episodes": self._episodes,
+                "complete": complete,
+                **self._info.to_json(),
+            }
+        )
+        self._committed_at = time.monotonic()
 
 
 class _Column:
-    """One array under ``data/``; rows are buffered so that every chunk is written once."""
+    """One array under ``data/``; rows are buffered so that most chunks are written once."""
 
-    def __init__(self, group: Any, name: str, shape: tuple[int, ...], dtype: str) -> None:
-        row_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-        self._chunk = max(1, CHUNK_BYTES // row_bytes)
-        self._name, self._shape, self._dtype = name, shape, np.dtype(dtype)
-        self._array = group.create_dataset(
-            name,
-            shape=(0, *shape),
-            chunks=(self._chunk, *shape),
-            dtype=dtype,
-            compressor=numcodecs.Blosc("zstd", clevel=3, shuffle=numcodecs.Blosc.SHUFFLE),
-        )
+    def __init__(self, array: Any, name: str) -> None:
+        self._array, self._name = array, name
+        self._chunk: int = array.chunks[0]
         self._buffer: list[npt.NDArray[Any]] = []
         self._buffered = 0
 
+    @classmethod
+    def create(cls, group: Any, name: str, shape: tuple[int, ...], dtype: str) -> _Column:
+        row_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        array = group.create_dataset(
+            name,
+            shape=(0, *shape),
+            chunks=(max(1, CHUNK_BYTES // row_bytes), *shape),
+            dtype=dtype,
+            compressor=numcodecs.Blosc("zstd", clevel=3, shuffle=numcodecs.Blosc.SHUFFLE),
+        )
+        return cls(array, name)
+
     def check(self, rows: npt.NDArray[Any], steps: int) -> None:
-        expected = (steps + 1, *self._shape)
+        expected = (steps + 1, *self._array.shape[1:])
         if rows.shape != expected:
             raise ValueError(f"'{self._name}' has shape {rows.shape}, expected {expected}")
         known = rows[:-1] if self._name in ("action", "reward") else rows
-        if self._dtype.kind == "f" and not np.isfinite(known).all():
+        if self._array.dtype.kind == "f" and not np.isfinite(known).all():
             raise ValueError(f"'{self._name}' has values that are not finite")
 
     def append(self, rows: npt.NDArray[Any]) -> None:
-        self._buffer.append(np.asarray(rows, dtype=self._dtype))
+        self._buffer.append(np.asarray(rows, dtype=self._array.dtype))
         self._buffered += len(rows)
-        if self._buffered >= self._chunk:
+        to_chunk_end = self._chunk - len(self._array) % self._chunk
+        if self._buffered >= to_chunk_end:
             rows = np.concatenate(self._buffer)
-            whole = len(rows) // self._chunk * self._chunk
+            whole = to_chunk_end + (len(rows) - to_chunk_end) // self._chunk * self._chunk
             self._array.append(rows[:whole])
             self._buffer, self._buffered = [rows[whole:].copy()], len(rows) - whole
 
@@ -147,6 +219,19 @@ def check_free(path: Path) -> None:
     """Raise ClamError if `path` exists: no command overwrites data."""
     if path.exists() or path.is_symlink():
         raise ClamError(f"'{path}' exists already; remove it or choose another --out")
+
+
+def _check_same(path: Path, attributes: dict[str, Any], info: DatasetInfo, wanted: set[str], found: set[str]) -> None:
+    """Raise ClamError where the dataset on disk is not what a writer of `info` goes on with."""
+    version = attributes.get("format_version")
+    if version != FORMAT_VERSION:
+        raise ClamError(f"'{path}' has format version {version}, only {FORMAT_VERSION} can be resumed; make it anew")
+    there = DatasetInfo.from_json(attributes)
+    differs = [name for name in ("spec", "kind") if getattr(there, name) != getattr(info, name)]
+    if wanted != found:
+        differs.append("arrays")
+    if differs:
+        raise ClamError(f"'{path}' is another dataset ({', '.join(differs)} differ); choose another --out")
 
 
 def _pad(values: npt.NDArray[Any], steps: int, fill: float | bool) -> npt.NDArray[Any]:

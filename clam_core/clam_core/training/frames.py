@@ -120,9 +120,9 @@ class _Source:
             raise ClamError(f"the cameras have several sizes ({found}); set features.image_size")
         height, width = (image_size, image_size) if image_size else self._arrays[0][0].shape[1:3]
         self.shape = (3 * len(cameras), height, width)
-        lengths = [len(arrays[0]) for arrays in self._arrays]
-        self._first_rows = np.cumsum([0, *lengths[:-1]])
-        self.length = sum(lengths)
+        self._lengths = [store.num_rows for store in stores]
+        self._first_rows = np.cumsum([0, *self._lengths[:-1]])
+        self.length = sum(self._lengths)
         self.bytes = self.length * 3 * len(cameras) * height * width
 
     def locate(self, rows: npt.NDArray[np.int64]) -> dict[_Chunk, tuple[Tensor, Tensor]]:
@@ -148,7 +148,7 @@ class _Source:
             _Chunk(store, camera, number)
             for store, arrays in enumerate(self._arrays)
             for camera, array in enumerate(arrays)
-            for number in range(-(-len(array) // array.chunks[0]))
+            for number in range(-(-self._lengths[store] // array.chunks[0]))
         ]
 
     def first_row(self, chunk: _Chunk) -> int:
@@ -161,7 +161,8 @@ class _Source:
         """The images of a chunk ``(rows, 3, H, W)`` uint8, resized."""
         array = self._arrays[chunk.store][chunk.camera]
         begin = chunk.number * array.chunks[0]
-        images = torch.from_numpy(np.asarray(array[begin : begin + array.chunks[0]])).permute(0, 3, 1, 2)
+        end = min(begin + array.chunks[0], self._lengths[chunk.store])
+        images = torch.from_numpy(np.asarray(array[begin:end])).permute(0, 3, 1, 2)
         return (resize(images, self._image_size) if self._image_size else images).contiguous()
 
 

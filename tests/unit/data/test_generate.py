@@ -60,6 +60,42 @@ def test_a_kind_that_hardly_ever_comes_gives_up_and_leaves_nothing(tmp_path, mon
     assert list(tmp_path.iterdir()) == []
 
 
+def interrupted(real, after):
+    count = 0
+
+    def run(env, operator, seed):
+        nonlocal count
+        count += 1
+        if count > after:
+            raise KeyboardInterrupt
+        return real(env, operator, seed)
+
+    return run
+
+
+@pytest.mark.parametrize("after", [0, 3])
+def test_an_interrupted_generation_resumes_to_the_same_dataset(tmp_path, monkeypatch, after):
+    arguments = ("gym", "Pendulum-v1", "mixed", 5, 7)
+    generate(*arguments, tmp_path / "whole", max_steps=5)
+    real = module.run_episode
+    monkeypatch.setattr(module, "run_episode", interrupted(real, after))
+    with pytest.raises(KeyboardInterrupt):
+        generate(*arguments, tmp_path / "d", max_steps=5)
+    monkeypatch.setattr(module, "run_episode", real)
+    assert (tmp_path / "d").exists() == (after > 0)
+    report = generate(*arguments, tmp_path / "d", max_steps=5, resume=True)
+    assert (report.kept, report.attempts, report.transitions) == (5, 5, 25)
+    assert same(EpisodeStore.open(tmp_path / "whole"), EpisodeStore.open(tmp_path / "d"))
+    longer = generate("gym", "Pendulum-v1", "mixed", 6, 7, tmp_path / "d", max_steps=5, resume=True)
+    assert longer.kept == 6 and EpisodeStore.open(tmp_path / "d").episode_seeds.tolist() == [7, 8, 9, 10, 11, 12]
+
+
+def test_another_recipe_is_not_resumed(tmp_path):
+    generate("gym", "Pendulum-v1", "mixed", 1, 7, tmp_path / "d", max_steps=5)
+    with pytest.raises(ClamError, match="made with seed 7, not 8"):
+        generate("gym", "Pendulum-v1", "mixed", 2, 8, tmp_path / "d", max_steps=5, resume=True)
+
+
 def test_evaluation_seeds_are_refused(tmp_path):
     with pytest.raises(ClamError, match="evaluation seeds"):
         generate("gym", "Pendulum-v1", "play", 5, 999_996, tmp_path / "d")

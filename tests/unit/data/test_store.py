@@ -1,4 +1,6 @@
 import json
+import multiprocessing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,11 +12,11 @@ from clam_core.errors import ClamError
 @pytest.mark.parametrize("camera", [False, True])
 def test_episodes_come_back_as_they_were_written(tmp_path, tiny, camera):
     episodes = [tiny.episode(seed, steps=4 + seed, camera=camera, success=seed == 1) for seed in range(4)]
-    store = EpisodeStore.open(tiny.dataset(tmp_path / "d", episodes, camera=camera))
+    store = EpisodeStore.open(tiny.dataset(tmp_path / "d", episodes, camera=camera, kind="mixed"))
     assert store.num_episodes == 4
     assert store.num_transitions == sum(map(len, episodes))
     assert store.info.spec == tiny.spec(camera)
-    assert store.info.kind == "play"
+    assert store.info.kind == "mixed"
     assert store.episode_success.tolist() == [False, True, False, False]
     assert store.episode_seeds.tolist() == [0, 1, 2, 3]
     for i, expected in enumerate(episodes):
@@ -85,23 +87,111 @@ def test_changing_what_was_read_does_not_change_the_store(tmp_path, tiny):
     np.testing.assert_array_equal(store.array("state"), tiny.episode(0).observations["state"])
 
 
-def write_until_power_cut(path, tiny):
-    with StoreWriter(path, DatasetInfo(tiny.spec(), "play", {}), actions=True) as writer:
-        writer.append(tiny.episode(0))
-        raise RuntimeError("power cut")
+def writer_of(path, tiny, **options):
+    return StoreWriter(path, DatasetInfo(tiny.spec(), "mixed", {}), actions=True, **options)
 
 
-def test_an_error_while_writing_leaves_nothing(tmp_path, tiny):
-    with pytest.raises(RuntimeError, match="power cut"):
-        write_until_power_cut(tmp_path / "d", tiny)
+def write_until_error(path, tiny, episodes):
+    with writer_of(path, tiny) as writer:
+        for seed in range(episodes):
+            writer.append(tiny.episode(seed))
+        raise RuntimeError("disk trouble")
+
+
+def test_an_error_keeps_the_episodes_before_it_as_an_unfinished_dataset(tmp_path, tiny, caplog):
+    with pytest.raises(RuntimeError, match="disk trouble"):
+        write_until_error(tmp_path / "d", tiny, 2)
+    store = EpisodeStore.open(tmp_path / "d")
+    assert store.episode_seeds.tolist() == [0, 1] and not store.complete
+    assert "unfinished: 2 episodes" in caplog.text
+
+
+def test_an_error_before_the_first_episode_leaves_nothing(tmp_path, tiny):
+    with pytest.raises(RuntimeError, match="disk trouble"):
+        write_until_error(tmp_path / "d", tiny, 0)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_is_there_until_the_writer_is_done(tmp_path, tiny):
+def killed_writer(path, spec, episode, started):
+    with StoreWriter(path, DatasetInfo(spec, "mixed", {}), actions=True) as writer:
+        for seed in range(10**9):
+            writer.append(replace(episode, seed=seed))
+            started.set()
+
+
+def test_a_killed_writer_leaves_a_readable_dataset_that_can_be_resumed(tmp_path, tiny, monkeypatch):
+    path, episode = tmp_path / "d", tiny.episode(0, camera=True)
+    monkeypatch.setattr("clam_core.data.store_writer.COMMIT_SECONDS", 0.02)
+    context = multiprocessing.get_context("fork")  # with the short commit time
+    started = context.Event()
+    process = context.Process(target=killed_writer, args=(path, tiny.spec(True), episode, started))
+    process.start()
+    assert started.wait(60)
+    found = 0
+    while found < 20:  # read while it writes
+        store = EpisodeStore.open(path)
+        found = store.num_episodes
+        if found:
+            np.testing.assert_array_equal(store.episode(found - 1).observations["front"], episode.observations["front"])
+    process.kill()
+    process.join()
+    store = EpisodeStore.open(path)
+    kept = store.num_episodes
+    assert not store.complete and kept >= found
+    assert store.episode_seeds.tolist() == list(range(kept))
+    with StoreWriter(path, store.info, actions=True, resume=True) as writer:
+        assert writer.episodes == kept
+        writer.append(replace(episode, seed=kept))
+    store = EpisodeStore.open(path)
+    assert store.complete and store.episode_seeds.tolist() == list(range(kept + 1))
+    for name in ("state", "front", "action", "reward", "success"):
+        assert len(store.array(name)) == 11 * (kept + 1)
+    for index in (0, kept - 1, kept):
+        np.testing.assert_array_equal(store.episode(index).observations["state"], episode.observations["state"])
+        np.testing.assert_array_equal(store.episode(index).actions, episode.actions)
+    assert store.episode_metadata == [episode.metadata] * (kept + 1)
+
+
+def test_only_the_same_dataset_is_resumed(tmp_path, tiny):
+    path = tiny.dataset(tmp_path / "d", [tiny.episode(0)])
+    for info, actions, differs in (
+        (DatasetInfo(tiny.spec(), "expert", {}), True, "kind"),
+        (DatasetInfo(replace(tiny.spec(), rate=5.0), "play", {}), True, "spec"),
+        (DatasetInfo(tiny.spec(), "play", {}), False, "arrays"),
+    ):
+        with pytest.raises(ClamError, match=f"another dataset.*{differs}"):
+            StoreWriter(path, info, actions=actions, resume=True).__enter__()
+    assert EpisodeStore.open(path).complete
+
+
+def test_stamps_are_kept(tmp_path, tiny):
+    episode = replace(tiny.episode(0), stamps=np.linspace(0, 0.5, 11))
+    with writer_of(tmp_path / "d", tiny, stamps=True) as writer:
+        writer.append(episode)
+        with pytest.raises(ValueError, match="without stamps"):
+            writer.append(tiny.episode(1))
+    store = EpisodeStore.open(tmp_path / "d")
+    np.testing.assert_array_equal(store.episode(0).stamps, episode.stamps)
+    assert not EpisodeStore.open(tiny.dataset(tmp_path / "e", [tiny.episode(0)])).has_stamps
+
+
+def test_play_data_never_hold_a_success(tmp_path, tiny):
     with StoreWriter(tmp_path / "d", DatasetInfo(tiny.spec(), "play", {}), actions=True) as writer:
         writer.append(tiny.episode(0))
-        assert not (tmp_path / "d").exists()
-    assert [p.name for p in tmp_path.iterdir()] == ["d"]
+        with pytest.raises(ValueError, match="successful episode cannot go into play"):
+            writer.append(tiny.episode(1, success=True))
+    assert EpisodeStore.open(tmp_path / "d").num_episodes == 1
+
+
+def test_datasets_of_the_first_format_are_read(tmp_path, tiny):
+    path = tiny.dataset(tmp_path / "d", [tiny.episode(0), tiny.episode(1)])
+    attributes = json.loads((path / ".zattrs").read_text())
+    del attributes["episodes"], attributes["complete"]
+    (path / ".zattrs").write_text(json.dumps({**attributes, "format_version": 1}))
+    store = EpisodeStore.open(path)
+    assert store.num_episodes == 2 and store.complete
+    with pytest.raises(ClamError, match="format version 1, only 2 can be resumed"):
+        StoreWriter(path, store.info, actions=True, resume=True).__enter__()
 
 
 def test_an_existing_path_is_not_overwritten(tmp_path, tiny):
