@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from clam_core.data.bag_reader import BagError, Recording, Series, Topics, difference
+from clam_core.data.bag_reader import BagError, CameraStream, Recording, Series, Topics, difference
+from clam_core.data.bag_timing import GAP, check_clock, common_ticks, nearest, timing
 from clam_core.data.episode import Episode
 from clam_core.operators import KINDS, keep_episode
 from clam_core.spec import ActionSpec, EnvironmentSpec, ObservationSpec
@@ -20,46 +22,120 @@ from clam_core.spec import ActionSpec, EnvironmentSpec, ObservationSpec
 EPISODE_INDEX, EPISODE_STEP = "episode/index", "episode/step"
 LIMIT_TOLERANCE = 1e-6  # of the action limits: float32 was in between somewhere
 RATE_TOLERANCE = 0.05  # share by which the measured rate may differ from the spec's
-GAP = 1.5  # periods; a longer pause between observations means that one was dropped
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How the streams of a robot's bag become steps.
+
+    Attributes:
+        rate: decisions per second to resample to [Hz]; None: every state message is a step.
+        tolerance: how far a message may be from its step [s]; None: half a period.
+    """
+
+    rate: float | None = None
+    tolerance: float | None = None
 
 
 @dataclass(frozen=True)
 class Joined:
-    """A recording whose messages fit together, and remarks about it."""
+    """A recording whose messages fit together; its `episode` still lacks the images.
+
+    `frames` (camera → numbers ``(T+1,)`` of its messages), and remarks about the recording.
+    """
 
     episode: Episode
+    frames: dict[str, npt.NDArray[np.int64]]
     notes: tuple[str, ...]
 
 
-def join(recording: Recording, spec: EnvironmentSpec, topics: Topics, *, actions: bool, kind: str) -> Joined:
-    """The episode in `recording`.
+def join(
+    recording: Recording,
+    spec: EnvironmentSpec,
+    topics: Topics,
+    *,
+    actions: bool,
+    kind: str,
+    alignment: Alignment | None = None,
+) -> Joined:
+    """The episode in `recording`, with the cameras of `spec`.
 
     Raises:
         BagError: it is not sound.
     """
+    alignment = alignment or Alignment()
     unfinished = recording.recovered or recording.description.get("complete") is False
     notes = ["recovered: its recorder did not finish it"] if unfinished else []
     state = _observations(recording, topics)
     in_band = EPISODE_STEP in state.names
+    cameras = _cameras(recording, spec, in_band)
+    measured: dict[str, dict[str, Any]] = {}
     if in_band:
         _check_steps(state)
     else:
-        _check_spacing(state, spec)
+        check_clock(state.stamps, state.received, topics.state)
         if recording.description.get("dropped"):
             raise BagError(f"its recorder dropped {recording.description['dropped']} messages")
+        if alignment.rate is not None:
+            state, measured[topics.state] = _resampled(state, cameras, alignment, topics.state)
+        _check_spacing(state, spec)
+    tolerance = alignment.tolerance or 0.5 * measured_period(state.stamps)
+    frames = {}
+    for name, stream in cameras.items():
+        frames[name] = nearest(stream.stamps, state.stamps, tolerance, stream.topic)
+        measured[stream.topic] = timing(stream.stamps, state.stamps, frames[name])
     states = _in_order(state, spec.observation.names, topics.state)
     matched = None
     if actions:
         matched, extra = _actions(recording, state, spec, topics)
-        notes += [f"{extra} commands outside the episode ignored"] if extra else []
+        notes += [f"{extra} commands outside the episode ignored"] if extra and alignment.rate is None else []
     rewards, successes, seed = _status(recording, state, topics, in_band)
     success = bool(successes.any())
     if recording.status is None and recording.description.get("success") is None:
         notes.append("success unknown: neither episode/status nor episode.yaml tells; stored as false")
     elif kind in KINDS and not keep_episode(kind, success):
         raise BagError(f"a {'successful' if success else 'failed'} episode does not belong into {kind} data")
-    episode = Episode({"state": states}, matched, rewards, successes, seed, {"bag": recording.bag.name})
-    return Joined(episode, tuple(notes))
+    stamps = (state.stamps - state.stamps[0]) * 1e-9
+    metadata = {"bag": recording.bag.name, **({"timing": measured} if measured else {})}
+    episode = Episode({"state": states}, matched, rewards, successes, seed, metadata, stamps)
+    return Joined(episode, frames, (*notes, *_remarks(measured)))
+
+
+def _cameras(recording: Recording, spec: EnvironmentSpec, in_band: bool) -> dict[str, CameraStream]:
+    """The streams of the spec's cameras, their clocks checked (a simulator's own time may run as it likes)."""
+    cameras = {}
+    for camera in spec.observation.cameras:
+        if camera.name not in recording.cameras:
+            raise BagError(f"no images of camera '{camera.name}'; the bag has {recording.listed_topics()}")
+        stream = cameras[camera.name] = recording.cameras[camera.name]
+        if not in_band:
+            check_clock(stream.stamps, stream.received, stream.topic)
+    return cameras
+
+
+def _resampled(
+    state: Series, cameras: dict[str, CameraStream], alignment: Alignment, topic: str
+) -> tuple[Series, dict[str, Any]]:
+    """`state` at the policy's rate, and how well it kept time."""
+    assert alignment.rate is not None
+    ticks = common_ticks([state.stamps, *(camera.stamps for camera in cameras.values())], alignment.rate)
+    tolerance = alignment.tolerance or 0.5 / alignment.rate
+    rows = nearest(state.stamps, ticks, tolerance, topic)
+    received = ticks + (state.received - state.stamps)[rows]
+    measured = timing(state.stamps, ticks, rows)
+    return replace(state, stamps=ticks, received=received, values=state.values[rows]), measured
+
+
+def _remarks(measured: dict[str, dict[str, Any]]) -> list[str]:
+    """What is worth saying about the timing of streams."""
+    remarks = []
+    for topic, facts in measured.items():
+        if facts["dropped"]:
+            gap = facts["longest_gap"]
+            remarks.append(f"{facts['dropped']} messages of '{topic}' dropped, longest gap {gap:.3f} s")
+        if facts["repeated"]:
+            remarks.append(f"{facts['repeated']} steps show the message of '{topic}' that the step before showed")
+    return remarks
 
 
 def measured_period(stamps: npt.NDArray[np.int64]) -> float:
@@ -67,8 +143,11 @@ def measured_period(stamps: npt.NDArray[np.int64]) -> float:
     return float(np.median(np.diff(np.unique(stamps)))) * 1e-9
 
 
-def spec_from_bags(recordings: list[Recording], env: str, task: str) -> EnvironmentSpec:
-    """Spec of a robot that no environment describes: names and rate as seen, limits as wide as the data."""
+def spec_from_bags(recordings: list[Recording], env: str, task: str, rate: float | None) -> EnvironmentSpec:
+    """Spec of a robot that no environment describes: names as seen, limits as wide as the data.
+
+    Without a `rate` [Hz] to resample to, it is that of the states.
+    """
     sound = [r for r in recordings if r.state is not None and len(np.unique(r.state.stamps)) > 1]
     if not sound:
         raise BagError("no bag has two observations")
@@ -86,9 +165,15 @@ def spec_from_bags(recordings: list[Recording], env: str, task: str) -> Environm
         task=task,
         observation=ObservationSpec(names, ("",) * len(names)),
         action=ActionSpec(joints, ("",) * len(joints), tuple(map(float, low)), tuple(map(float, high))),
-        rate=1.0 / float(np.median([measured_period(s.stamps) for s in states])),
-        max_steps=max(len(np.unique(s.stamps)) for s in states) - 1,
+        rate=rate or 1.0 / float(np.median([measured_period(s.stamps) for s in states])),
+        max_steps=max(_steps(s, rate) for s in states),
     )
+
+
+def _steps(state: Series, rate: float | None) -> int:
+    if rate is None:
+        return len(np.unique(state.stamps)) - 1
+    return max(1, int((state.stamps.max() - state.stamps.min()) * 1e-9 * rate))
 
 
 def _observations(recording: Recording, topics: Topics) -> Series:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ import yaml
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
+from clam_core.data.bag_images import COMPRESSED, IMAGE, camera_topics, stamp_of
 from clam_core.data.bag_recovery import is_unfinished, recover
+from clam_core.data.importing import EpisodeError
 from clam_core.errors import ClamError
 
 STATE_TOPIC, COMMAND_TOPIC, STATUS_TOPIC = "/observation/state", "/command", "/episode/status"
@@ -23,17 +26,17 @@ STATE_TOPIC, COMMAND_TOPIC, STATUS_TOPIC = "/observation/state", "/command", "/e
 _JOINT_STATE, _JOINT_TRAJECTORY = "sensor_msgs/msg/JointState", "trajectory_msgs/msg/JointTrajectory"
 
 
-class BagError(Exception):
-    """Why a bag cannot become an episode; one line, without the bag's name."""
+BagError = EpisodeError  # why a bag cannot become an episode
 
 
 @dataclass(frozen=True)
 class Topics:
-    """Names of the topics that make an episode."""
+    """Names of the topics that make an episode; `cameras` (name → topic) beside those that a bag shows to have."""
 
     state: str = STATE_TOPIC
     command: str = COMMAND_TOPIC
     status: str = STATUS_TOPIC
+    cameras: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -54,6 +57,18 @@ class Series:
 
 
 @dataclass
+class CameraStream:
+    """When the N frames of a camera were taken; the frames stay in the bag.
+
+    `stamps` ``(N,)`` [ns] from the headers and `received` ``(N,)`` [ns] by the recorder.
+    """
+
+    topic: str
+    stamps: npt.NDArray[np.int64]
+    received: npt.NDArray[np.int64]
+
+
+@dataclass
 class Recording:
     """What a bag holds. `topics` are all that are in it; a series is None where its topic has no messages."""
 
@@ -64,6 +79,7 @@ class Recording:
     status: Series | None
     recovered: bool
     description: dict[str, Any] = field(default_factory=dict)
+    cameras: dict[str, CameraStream] = field(default_factory=dict)
 
     def listed_topics(self) -> str:
         """All topics for an error line."""
@@ -93,34 +109,48 @@ def read_bag(bag: Path, topics: Topics) -> Recording:
         BagError: the bag is corrupt, or a message of an expected topic has another type or changes its names.
     """
     description = _read_description(bag)
-    with tempfile.TemporaryDirectory(prefix="clam-bag-") as scratch:
-        try:
-            recovered = recover(bag, Path(scratch)) if is_unfinished(bag) else None
-            with Reader(recovered or bag) as reader:
-                in_bag = {connection.topic: connection.msgtype for connection in reader.connections}
-                messages = {
-                    topic: _read_series(reader, topic, kind)
-                    for topic, kind in (
-                        (topics.state, _JOINT_STATE),
-                        (topics.command, _JOINT_TRAJECTORY),
-                        (topics.status, _JOINT_STATE),
-                    )
-                }
-        except BagError:
-            raise
-        except ClamError as error:
-            raise BagError(str(error)) from error
-        except Exception as error:  # rosbags raises whatever a damaged file makes its parsers stumble over
-            raise BagError(f"the bag is corrupt ({_one_line(error)})") from error
+    with open_bag(bag) as (reader, recovered):
+        in_bag = {connection.topic: connection.msgtype for connection in reader.connections}
+        messages = {
+            topic: _read_series(reader, topic, kind)
+            for topic, kind in (
+                (topics.state, _JOINT_STATE),
+                (topics.command, _JOINT_TRAJECTORY),
+                (topics.status, _JOINT_STATE),
+            )
+        }
+        wanted = camera_topics(in_bag) | topics.cameras
+        cameras = {name: _read_camera(reader, topic) for name, topic in wanted.items()}
     return Recording(
         bag=bag,
         topics=in_bag,
         state=messages[topics.state],
         command=messages[topics.command],
         status=messages[topics.status],
-        recovered=recovered is not None,
+        recovered=recovered,
         description=description,
+        cameras={name: stream for name, stream in cameras.items() if stream is not None},
     )
+
+
+@contextmanager
+def open_bag(bag: Path) -> Iterator[tuple[Reader, bool]]:
+    """A reader of bag folder `bag`, and whether that is what could be recovered of an unfinished one.
+
+    Raises:
+        BagError: the bag is corrupt; also for what its parsers stumble over while it is read.
+    """
+    with tempfile.TemporaryDirectory(prefix="clam-bag-") as scratch:
+        try:
+            recovered = recover(bag, Path(scratch)) if is_unfinished(bag) else None
+            with Reader(recovered or bag) as reader:
+                yield reader, recovered is not None
+        except BagError:
+            raise
+        except ClamError as error:
+            raise BagError(str(error)) from error
+        except Exception as error:  # rosbags raises whatever a damaged file makes its parsers stumble over
+            raise BagError(f"the bag is corrupt ({_one_line(error)})") from error
 
 
 def bag_hash(bag: Path) -> str:
@@ -174,6 +204,17 @@ def _read_series(reader: Reader, topic: str, kind: str) -> Series | None:
     if names is None:
         return None
     return Series(names, np.array(stamps, np.int64), np.array(received, np.int64), np.array(values, np.float64))
+
+
+def _read_camera(reader: Reader, topic: str) -> CameraStream | None:
+    connections = [connection for connection in reader.connections if connection.topic == topic]
+    if any(connection.msgtype not in (IMAGE, COMPRESSED) for connection in connections):
+        raise BagError(f"topic '{topic}' has type {connections[0].msgtype}, expected {IMAGE} or {COMPRESSED}")
+    times = [(stamp_of(data), received) for _, received, data in reader.messages(connections)] if connections else []
+    if not times:
+        return None
+    stamps, received = np.array(times, dtype=np.int64).T
+    return CameraStream(topic, stamps, received)
 
 
 def _content(message: Any, kind: str, topic: str) -> tuple[tuple[str, ...], npt.NDArray[np.float64]]:

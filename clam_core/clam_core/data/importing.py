@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -88,15 +89,21 @@ def import_all(source: Source, out: str | Path, *, actions: bool, progress: bool
     notes: list[tuple[str, str]] = []
     transitions = 0
     quiet = None if progress is None else not progress
-    with StoreWriter(out, source.info, actions=actions) as writer:
+    writer: StoreWriter | None = None
+    with ExitStack() as stack:
         for name in tqdm(source.names(), desc="import", unit="episode", disable=quiet):
             try:
                 episode, remarks = source.read(name)
                 check_episode(episode, source.info.spec, actions=actions)
+                if writer is None:
+                    writer = StoreWriter(out, source.info, actions=actions, stamps=episode.stamps is not None)
+                    stack.enter_context(writer)
+                elif (episode.stamps is not None) != writer.has_stamps:
+                    raise EpisodeError("with stamps, or without them, unlike the episodes before it")
             except EpisodeError as error:
                 rejected.append((name, str(error)))
                 continue
-            writer.append(episode)
+            writer.append(episode if actions else replace(episode, actions=None))
             kept.append(name)
             notes += [(name, remark) for remark in remarks]
             transitions += len(episode)
@@ -128,6 +135,12 @@ def check_episode(episode: Episode, spec: EnvironmentSpec, *, actions: bool) -> 
         _check_array(episode.observations[name], name, (steps + 1, *shape), "u1" if len(shape) == 3 else "f")
     _check_array(episode.rewards, "reward", (steps,), "f")
     _check_array(episode.successes, "success", (steps,), "b1")
+    if episode.stamps is not None:
+        _check_array(episode.stamps, "stamp", (steps + 1,), "f")
+        if (np.diff(episode.stamps) <= 0).any():
+            raise EpisodeError(
+                f"stamps go back after row {int(np.argmax(np.diff(episode.stamps) <= 0))}; they must grow"
+            )
     if not actions:
         return
     if episode.actions is None:

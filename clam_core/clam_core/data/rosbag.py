@@ -5,107 +5,113 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from clam_core.data.bag_join import join, spec_from_bags
-from clam_core.data.bag_reader import (
-    COMMAND_TOPIC,
-    STATE_TOPIC,
-    STATUS_TOPIC,
-    BagError,
-    Recording,
-    Topics,
-    bag_hash,
-    find_bags,
-    read_bag,
-)
-from clam_core.data.episode import DatasetInfo
+from clam_core.data.bag_images import frame_size, read_frames
+from clam_core.data.bag_join import Alignment, join, spec_from_bags
+from clam_core.data.bag_reader import BagError, Recording, Topics, bag_hash, find_bags, open_bag, read_bag
+from clam_core.data.episode import DatasetInfo, Episode
+from clam_core.data.importing import UNKNOWN, ImportOptions, ImportReport, import_all, nothing_sound
 from clam_core.data.provenance import provenance
-from clam_core.data.store_writer import StoreWriter, check_free
+from clam_core.data.store_writer import check_free
 from clam_core.envs import ENVS, make_env
 from clam_core.errors import ClamError, did_you_mean
-from clam_core.spec import EnvironmentSpec
-
-UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class ImportReport:
-    """Names of the bags that became episodes, ``(bag, why)`` of the others, and remarks ``(bag, remark)``."""
-
-    path: Path
-    kept: tuple[str, ...]
-    rejected: tuple[tuple[str, str], ...]
-    notes: tuple[tuple[str, str], ...]
-    transitions: int
-
-    @property
-    def recovered(self) -> tuple[str, ...]:
-        """Kept bags whose recorder had been killed."""
-        return tuple(bag for bag, note in self.notes if note.startswith("recovered"))
+from clam_core.spec import CameraSpec, EnvironmentSpec
 
 
 def import_rosbag(
     src: str | Path,
     out: str | Path,
+    options: ImportOptions | None = None,
     *,
-    actions: bool = True,
-    env: str | None = None,
-    task: str | None = None,
-    state_topic: str = STATE_TOPIC,
-    command_topic: str = COMMAND_TOPIC,
-    status_topic: str = STATUS_TOPIC,
+    topics: Topics | None = None,
+    tolerance: float | None = None,
     progress: bool | None = False,
 ) -> ImportReport:
     """Write the sound episodes of bag folder(s) `src` to dataset folder `out`.
 
     Args:
-        actions: store the commands as action labels; bags without them are then rejected.
-        env: environment that describes the recordings, where their episode.yaml names none. Without either,
-            the names and the rate are those seen in the bags.
-        task: its task.
+        options: `env` describes the recordings where their episode.yaml names none; without either, the names
+            and the rate are those seen in the bags. With `actions`, bags without commands are rejected. A `rate`
+            resamples all streams to it; without, every state message is a step.
+        topics: what the topics are called.
+        tolerance: how far a message may be from the step that it belongs to [s]; half a period by default.
         progress: show a bar; None for only on a terminal.
 
     Raises:
         ClamError: no bags, existing `out`, bags of different tasks or kinds, or no sound bag at all.
     """
-    src, out = Path(src), Path(out)
-    check_free(out)
-    bags = find_bags(src)
-    topics = Topics(state_topic, command_topic, status_topic)
-    rejected: dict[Path, str] = {}
-    recordings = []
-    for bag in tqdm(bags, desc="read bags", unit="bag", disable=None if progress is None else not progress):
-        try:
-            recordings.append(read_bag(bag, topics))
-        except BagError as error:
-            rejected[bag] = str(error)
-    kind = _agreed(recordings, "kind", None) or UNKNOWN
-    spec = _spec(recordings, env, task, rejected)
-    joined = {}
-    for recording in recordings:
-        try:
-            joined[recording.bag] = join(recording, spec, topics, actions=actions, kind=kind)
-        except BagError as error:
-            rejected[recording.bag] = str(error)
-    if not joined:
-        raise _nothing(src, rejected)
-    info = DatasetInfo(spec, kind, provenance("import rosbag", ("rosbags", "mcap", "zarr")))
-    info.provenance.update(_sources(src, recordings, set(joined), rejected, topics))
-    with StoreWriter(out, info, actions=actions) as writer:
-        for one in joined.values():
-            writer.append(one.episode)
-    return ImportReport(
-        path=out,
-        kept=tuple(bag.name for bag in joined),
-        rejected=tuple((bag.name, rejected[bag]) for bag in bags if bag in rejected),
-        notes=tuple((bag.name, note) for bag, one in joined.items() for note in one.notes),
-        transitions=sum(len(one.episode) for one in joined.values()),
-    )
+    options = options or ImportOptions()
+    check_free(Path(out))
+    source = RosbagSource(Path(src), options, topics or Topics(), tolerance, progress)
+    return import_all(source, out, actions=options.actions, progress=progress)
+
+
+class RosbagSource:
+    """Bag folders, read but for their images; see `Source`."""
+
+    def __init__(
+        self, src: Path, options: ImportOptions, topics: Topics, tolerance: float | None, progress: bool | None
+    ) -> None:
+        self._bags = {bag.name: bag for bag in find_bags(src)}
+        self._options = options
+        self._topics = topics
+        self._alignment = Alignment(options.rate, tolerance)
+        self._recordings: dict[str, Recording | BagError] = {}
+        quiet = None if progress is None else not progress
+        for name, bag in tqdm(self._bags.items(), desc="read bags", unit="bag", disable=quiet):
+            try:
+                self._recordings[name] = read_bag(bag, topics)
+            except BagError as error:
+                self._recordings[name] = error
+        sound = [r for r in self._recordings.values() if isinstance(r, Recording)]
+        reasons = [(name, str(r)) for name, r in self._recordings.items() if isinstance(r, BagError)]
+        self._kind = options.kind or _agreed(sound, "kind", None) or UNKNOWN
+        spec = _spec(sound, options, reasons)
+        self.info = DatasetInfo(spec, self._kind, provenance("import rosbag", ("rosbags", "mcap", "zarr")))
+        self.info.provenance.update(folder=src.name, topics=asdict(topics), tolerance=tolerance, rate=options.rate)
+
+    def names(self) -> list[str]:
+        """See `Source`."""
+        return list(self._bags)
+
+    def read(self, name: str) -> tuple[Episode, tuple[str, ...]]:
+        """See `Source`."""
+        recording = self._recordings[name]
+        if isinstance(recording, BagError):
+            raise recording
+        spec = self.info.spec
+        joined = join(
+            recording, spec, self._topics, actions=self._options.actions, kind=self._kind, alignment=self._alignment
+        )
+        images = {}
+        if joined.frames:
+            with open_bag(recording.bag) as (reader, _):
+                for camera in spec.observation.cameras:
+                    topic = recording.cameras[camera.name].topic
+                    size = camera.height, camera.width
+                    images[camera.name] = read_frames(reader, topic, joined.frames[camera.name].tolist(), size)
+        episode = replace(
+            joined.episode,
+            observations={**joined.episode.observations, **images},
+            metadata={**_origin(recording), **joined.episode.metadata},
+        )
+        return episode, joined.notes
+
+
+def _origin(recording: Recording) -> dict[str, Any]:
+    """Which bag an episode comes from."""
+    described = {key: _plain(recording.description.get(key)) for key in ("operator", "start", "stop", "software")}
+    return {
+        "bag": recording.bag.name,
+        "sha256": bag_hash(recording.bag),
+        "recovered": recording.recovered,
+        **described,
+    }
 
 
 def _agreed(recordings: Iterable[Recording], key: str, option: str | None) -> str | None:
@@ -123,8 +129,9 @@ def _agreed(recordings: Iterable[Recording], key: str, option: str | None) -> st
     return next(iter(counts), None)
 
 
-def _spec(recordings: list[Recording], env: str | None, task: str | None, rejected: dict[Path, str]) -> EnvironmentSpec:
-    """The environment's own spec where its name is known, else what the bags show."""
+def _spec(recordings: list[Recording], options: ImportOptions, reasons: list[tuple[str, str]]) -> EnvironmentSpec:
+    """The environment's own spec where its name is known, else what the bags show; with the bags' cameras."""
+    env, task = options.env, options.task
     if env is not None and env not in ENVS:
         raise ClamError(f"unknown environment '{env}', {did_you_mean(env, ENVS)}; leave --env out for a robot")
     env, task = _agreed(recordings, "env", env), _agreed(recordings, "task", task)
@@ -133,41 +140,45 @@ def _spec(recordings: list[Recording], env: str | None, task: str | None, reject
     if env in ENVS and task:
         environment = make_env(env, task)
         environment.close()
-        return environment.spec
-    try:
-        return spec_from_bags(recordings, env or UNKNOWN, task or UNKNOWN)
-    except BagError as error:
-        why = next(iter(rejected.values()), str(error))
-        raise ClamError(f"no sound bag to import: {why}") from error
+        spec = environment.spec
+        if options.rate is not None and abs(options.rate - spec.rate) > 1e-6:
+            raise ClamError(f"--rate {options.rate:g} but {env} {task} has {spec.rate:g} Hz; leave --rate out")
+    else:
+        try:
+            spec = spec_from_bags(recordings, env or UNKNOWN, task or UNKNOWN, options.rate)
+        except BagError as error:
+            raise nothing_sound(reasons or [(UNKNOWN, str(error))]) from error
+    cameras = tuple(_camera(recordings, name, options.image_size) for name in _camera_names(recordings, options))
+    return replace(spec, observation=replace(spec.observation, cameras=cameras))
 
 
-def _sources(
-    src: Path, recordings: list[Recording], kept: set[Path], rejected: dict[Path, str], topics: Topics
-) -> dict[str, Any]:
-    """The provenance of an import: each bag with its hash, what was rejected and why."""
-    return {
-        "folder": src.name,
-        "topics": vars(topics),
-        "bags": [
-            {
-                "bag": recording.bag.name,
-                "sha256": bag_hash(recording.bag),
-                "recovered": recording.recovered,
-                **{key: _plain(recording.description.get(key)) for key in ("operator", "start", "stop", "software")},
-            }
-            for recording in recordings
-            if recording.bag in kept
-        ],
-        "rejected": [{"bag": bag.name, "why": why} for bag, why in rejected.items()],
-    }
+def _camera_names(recordings: list[Recording], options: ImportOptions) -> list[str]:
+    """The cameras asked for, else those that most of the bags have."""
+    counts = Counter(name for recording in recordings for name in recording.cameras)
+    if options.cameras is None:
+        return sorted(name for name, count in counts.items() if 2 * count > len(recordings))
+    for name in options.cameras:
+        if name not in counts:
+            hint = did_you_mean(name, list(counts)) if counts else "they have none"
+            raise ClamError(f"no bag has a camera '{name}': {hint}")
+    return list(options.cameras)
+
+
+def _camera(recordings: list[Recording], name: str, image_size: int | None) -> CameraSpec:
+    """The camera as it will be stored; its own size is that of the first frame that can be read."""
+    if image_size is not None:
+        return CameraSpec(name, image_size, image_size)
+    reasons = []
+    for recording in recordings:
+        if name in recording.cameras:
+            try:
+                with open_bag(recording.bag) as (reader, _):
+                    return CameraSpec(name, *frame_size(reader, recording.cameras[name].topic))
+            except BagError as error:
+                reasons.append((recording.bag.name, str(error)))
+    raise nothing_sound(reasons)
 
 
 def _plain(value: Any) -> Any:
     """`value` of a YAML file as JSON: YAML knows dates, JSON does not."""
     return json.loads(json.dumps(value, default=str))
-
-
-def _nothing(src: Path, rejected: dict[Path, str]) -> ClamError:
-    bag, why = next(iter(rejected.items()))
-    more = f" (and {len(rejected) - 1} more rejected)" if len(rejected) > 1 else ""
-    return ClamError(f"no sound bag in '{src}': {bag.name}: {why}{more}")

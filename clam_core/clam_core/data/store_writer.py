@@ -72,6 +72,11 @@ class StoreWriter:
         """Episodes written so far, committed or not."""
         return len(self._metadata)
 
+    @property
+    def has_stamps(self) -> bool:
+        """Whether every episode has stamps."""
+        return "stamp" in self._shapes
+
     def __enter__(self) -> StoreWriter:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

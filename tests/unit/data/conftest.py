@@ -15,6 +15,7 @@ from clam_core.spec import ActionSpec, CameraSpec, EnvironmentSpec, ObservationS
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
 STATE_TYPE, COMMAND_TYPE = "sensor_msgs/msg/JointState", "trajectory_msgs/msg/JointTrajectory"
+IMAGE_TYPE, COMPRESSED_TYPE = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 STATUS_NAMES = ("episode/index", "episode/step", "episode/seed", "reward", "return", "success", "done")
 
 
@@ -64,6 +65,7 @@ class Bag:
     states: list = field(default_factory=list)  # (stamp ns, names, values)
     commands: list = field(default_factory=list)
     statuses: list = field(default_factory=list)
+    images: dict = field(default_factory=dict)  # topic → (stamp ns, encoding, image) or (stamp ns, "jpeg", bytes)
     description: dict | None = None
     storage: StoragePlugin = StoragePlugin.MCAP
 
@@ -74,6 +76,10 @@ class Bag:
             ("/observation/state", STATE_TYPE, self.states),
             ("/command", COMMAND_TYPE, self.commands),
             ("/episode/status", STATE_TYPE, self.statuses),
+        )
+        series += tuple(
+            (topic, COMPRESSED_TYPE if rows[0][1] == "jpeg" else IMAGE_TYPE, rows)
+            for topic, rows in self.images.items()
         )
         messages = []
         for order, (topic, kind, rows) in enumerate(series):
@@ -99,6 +105,12 @@ def _message(kind, stamp, names, values):
     header = types["std_msgs/msg/Header"](
         stamp=types["builtin_interfaces/msg/Time"](sec=stamp // 10**9, nanosec=stamp % 10**9), frame_id=""
     )
+    if kind == COMPRESSED_TYPE:
+        return types[kind](header, names, np.frombuffer(values, dtype=np.uint8))
+    if kind == IMAGE_TYPE:
+        padded = np.zeros((values.shape[0], values[0].nbytes + 5), dtype=np.uint8)  # rows may be longer than the image
+        padded[:, :-5] = values.reshape(len(values), -1)
+        return types[kind](header, *values.shape[:2], names, 0, padded.shape[1], padded.ravel())
     values, empty = np.asarray(values, dtype=np.float64), np.zeros(0)
     if kind == STATE_TYPE:
         return types[kind](header, list(names), values, empty, empty)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from rosbags.rosbag2 import StoragePlugin
 
+from clam_core.data.importing import ImportOptions
 from clam_core.data.rosbag import import_rosbag
 from clam_core.data.store import EpisodeStore
 from clam_core.errors import ClamError
@@ -9,7 +10,7 @@ from clam_core.errors import ClamError
 
 def import_one(bag, tmp_path, **options):
     """Import a single bag and return the store."""
-    report = import_rosbag(bag.write(tmp_path / "bag"), tmp_path / "out", **options)
+    report = import_rosbag(bag.write(tmp_path / "bag"), tmp_path / "out", ImportOptions(**options))
     return report, EpisodeStore.open(tmp_path / "out", actions=options.get("actions", True))
 
 
@@ -31,7 +32,7 @@ def test_a_lockstep_episode_comes_back_number_for_number(tmp_path, tiny, make_ba
     assert (spec.env, spec.task, store.info.kind) == ("robot", "wave", "expert")
     assert (spec.observation.names, spec.action.names) == (("a", "b", "c"), ("u", "v"))
     assert spec.rate == pytest.approx(20.0)
-    assert len(store.info.provenance["bags"][0]["sha256"]) == 64
+    assert len(found.metadata["sha256"]) == 64
 
 
 def test_repeated_messages_of_lockstep_are_one_step(tmp_path, tiny, make_bag):
@@ -57,14 +58,14 @@ def test_values_are_taken_by_name_not_by_position(tmp_path, tiny, make_bag):
 
 def test_no_actions_makes_an_unlabeled_dataset_even_of_labeled_bags(tmp_path, tiny, make_bag):
     make_bag(tiny.episode(0)).write(tmp_path / "bag")
-    import_rosbag(tmp_path / "bag", tmp_path / "out", actions=False)
+    import_rosbag(tmp_path / "bag", tmp_path / "out", ImportOptions(actions=False))
     assert not (tmp_path / "out" / "data" / "action").exists()
 
 
 def test_bags_without_commands_import_unlabeled(tmp_path, tiny, make_bag):
     bag = make_bag(tiny.episode(0))
     bag.commands = []
-    report = import_rosbag(bag.write(tmp_path / "bag"), tmp_path / "out", actions=False)
+    report = import_rosbag(bag.write(tmp_path / "bag"), tmp_path / "out", ImportOptions(actions=False))
     assert report.transitions == 10
 
 
@@ -202,7 +203,7 @@ def test_a_bad_bag_is_rejected_with_its_reason_and_the_good_one_kept(tmp_path, t
     assert "\n" not in report.rejected[0][1]
     store = EpisodeStore.open(tmp_path / "out")
     assert store.num_episodes == 1
-    assert store.info.provenance["rejected"] == [{"bag": "bad", "why": report.rejected[0][1]}]
+    assert store.info.provenance["rejected"] == [{"episode": "bad", "why": report.rejected[0][1]}]
 
 
 class _Described:
@@ -226,7 +227,7 @@ def test_a_robot_recording_with_dropped_frames_is_rejected(tmp_path, tiny, make_
     if gap:
         del bad.states[5]
     bad.write(bags / "bad")
-    report = import_rosbag(bags, tmp_path / "out", actions=False)
+    report = import_rosbag(bags, tmp_path / "out", ImportOptions(actions=False))
     assert report.kept == ("good0", "good1")
     assert why in report.rejected[0][1]
 
@@ -287,11 +288,11 @@ def test_missing_source_and_unknown_environment(tmp_path, tiny, make_bag):
         import_rosbag(tmp_path / "empty", tmp_path / "out")
     make_bag(tiny.episode(0)).write(tmp_path / "bag")
     with pytest.raises(ClamError, match="did you mean 'metaworld'"):
-        import_rosbag(tmp_path / "bag", tmp_path / "out", env="metawrld", task="assembly")
+        import_rosbag(tmp_path / "bag", tmp_path / "out", ImportOptions(env="metawrld", task="assembly"))
     with pytest.raises(ClamError, match="without a task"):
-        import_rosbag(tmp_path / "bag", tmp_path / "out", env="metaworld")
+        import_rosbag(tmp_path / "bag", tmp_path / "out", ImportOptions(env="metaworld"))
     with pytest.raises(ClamError, match="names in '/observation/state' are not those expected"):
-        import_rosbag(tmp_path / "bag", tmp_path / "out", env="gym", task="Pendulum-v1")
+        import_rosbag(tmp_path / "bag", tmp_path / "out", ImportOptions(env="gym", task="Pendulum-v1"))
 
 
 def test_a_killed_recorder_whose_episode_is_whole_is_kept(tmp_path, tiny, make_bag):
