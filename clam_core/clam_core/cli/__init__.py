@@ -16,6 +16,7 @@ COMMANDS = {
     "generate": "generate",
     "import": "import_data",
     "inspect": "inspect",
+    "select": "select",
     "train": "train",
     "relabel": "relabel",
     "eval": "evaluate",

@@ -1,6 +1,6 @@
 """Show what is in a dataset: spec, episodes, success, ranges of states and actions, provenance.
 
-With --against, also how much of the range of another dataset this one covers: play data that never visits
+With --against, also how much of what happens in another dataset happens here too: play data that never visits
 what an expert does cannot ground a policy.
 
 Examples:
@@ -51,7 +51,8 @@ def _text(facts: dict[str, Any]) -> list[str]:
     episodes = facts["episodes"]
     share = f" ({facts['successes'] / episodes:.0%})" if episodes else ""
     lines = [
-        f"{facts['path']}: {facts['kind']} data of {facts['env']} {facts['task']}, {facts['rate']:g} Hz",
+        f"{facts['path']}: {facts['kind']} data of {facts['env']} {facts['task']}, {facts['rate']:g} Hz"
+        + ("" if facts["complete"] else " (unfinished)"),
         f"  episodes     {episodes}, {facts['successes']} successful{share}",
         f"  transitions  {facts['transitions']}",
         f"  actions      {'labeled' if facts['has_actions'] else 'none (unlabeled)'}",
@@ -60,6 +61,7 @@ def _text(facts: dict[str, Any]) -> list[str]:
     for name in ("length", "return"):
         if facts[name]:
             lines.append(f"  {name:<12} " + ", ".join(f"{key} {value:.4g}" for key, value in facts[name].items()))
+    lines += _timing(facts["timing"])
     against = facts.get("against", {})
     for part in ("action", "state"):
         if part in facts:
@@ -68,8 +70,28 @@ def _text(facts: dict[str, Any]) -> list[str]:
         lines += [
             "",
             f"covered: share of the range of {against['path']} ({against['kind']}) that is visited here",
+            *(
+                f"{share:.0%} of its {part}s lie among those here, all dimensions at once"
+                for part, share in against["joint"].items()
+            ),
         ]
     return [*lines, "", *_provenance(facts["provenance"])]
+
+
+def _timing(timing: dict[str, Any]) -> list[str]:
+    lines = []
+    if "interval" in timing:
+        interval = timing["interval"]
+        lines.append(
+            f"  interval     {interval['mean'] * 1e3:.1f} ± {interval['std'] * 1e3:.1f} ms, "
+            f"at most {interval['max'] * 1e3:.1f}; {timing['dropped']} dropped"
+        )
+    for topic, facts in timing.get("streams", {}).items():
+        lines.append(
+            f"  {topic}: {facts['rate']:.1f} Hz, jitter {facts['jitter'] * 1e3:.1f} ms, {facts['dropped']} dropped, "
+            f"longest gap {facts['longest_gap']:.3f} s, at most {facts['skew'] * 1e3:.1f} ms from its step"
+        )
+    return lines
 
 
 def _table(part: str, rows: Sequence[dict[str, Any]], covered: dict[str, float] | None) -> list[str]:

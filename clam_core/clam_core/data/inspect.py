@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 
+from clam_core.data.bag_timing import dropped
 from clam_core.data.store import EpisodeStore
 from clam_core.errors import ClamError
 
 COVERAGE_BINS = 20
+NEIGHBOUR_SAMPLE = 4000  # transitions of each dataset that are compared one by one
 
 
 def open_whole(path: str | Path) -> EpisodeStore:
@@ -40,6 +43,7 @@ def describe(path: str | Path, against: str | Path | None = None) -> dict[str, A
         "kind": store.info.kind,
         "rate": spec.rate,
         "max_steps": spec.max_steps,
+        "complete": store.complete,
         "has_actions": store.has_actions,
         "cameras": [f"{c.name} {c.height}x{c.width}" for c in spec.observation.cameras],
         "episodes": store.num_episodes,
@@ -48,6 +52,7 @@ def describe(path: str | Path, against: str | Path | None = None) -> dict[str, A
         "length": _summary(episode_lengths(store)),
         "return": _summary(episode_returns(store)),
         "state": _columns(store.array("state"), spec.observation.names, spec.observation.units),
+        "timing": timing(store),
         "provenance": store.info.provenance,
     }
     if store.has_actions:
@@ -76,15 +81,68 @@ def known_actions(store: EpisodeStore) -> npt.NDArray[Any]:
     return np.delete(actions, store.episode_ends - 1, axis=0)
 
 
-def coverage(store: EpisodeStore, other: EpisodeStore) -> dict[str, Any]:
-    """Per dimension, the share of the range that `other` visits which `store` visits too.
+def first_successes(store: EpisodeStore) -> npt.NDArray[np.int64]:
+    """The step of the first success of each episode that has one."""
+    success = store.array("success")
+    starts = np.concatenate([[0], store.episode_ends[:-1]]).astype(np.int64)
+    steps = [np.flatnonzero(success[start:end])[:1] for start, end in zip(starts, store.episode_ends, strict=True)]
+    return np.concatenate(steps) if steps else np.zeros(0, dtype=np.int64)
 
-    The range of `other` is cut into `COVERAGE_BINS` bins; of those with a value of `other` in them, the share
-    that also has one of `store`.
+
+def motions(store: EpisodeStore) -> npt.NDArray[np.float64]:
+    """How the state changes in every transition ``(M, D)``: what a latent action model explains."""
+    state = store.array("state").astype(np.float64)
+    return np.delete(state[1:] - state[:-1], store.episode_ends[:-1] - 1, axis=0)
+
+
+def intervals(store: EpisodeStore) -> npt.NDArray[np.float64]:
+    """Time between observations ``(M,)`` [s], of a store with stamps."""
+    return np.delete(np.diff(store.array("stamp")), store.episode_ends[:-1] - 1)
+
+
+def timing(store: EpisodeStore) -> dict[str, Any]:
+    """How well observations kept time, and the streams that they were taken from; empty where nobody measured.
+
+    ``interval`` [s] between observations and the number of ``dropped`` ones by their stamps; of every stream the
+    worst that an episode's import found (``rate`` is the median).
+    """
+    result: dict[str, Any] = {}
+    if store.has_stamps and store.num_episodes:
+        starts = np.concatenate([[0], store.episode_ends[:-1]]).astype(np.int64)
+        stamps = np.round(store.array("stamp") * 1e9).astype(np.int64)
+        lost = sum(dropped(stamps[start:end]) for start, end in zip(starts, store.episode_ends, strict=True))
+        result = {"interval": _summary(intervals(store)), "dropped": lost}
+    streams: dict[str, list[dict[str, Any]]] = {}
+    for metadata in store.episode_metadata:
+        for topic, facts in metadata.get("timing", {}).items():
+            streams.setdefault(topic, []).append(facts)
+    if streams:
+        result["streams"] = {topic: _worst(facts) for topic, facts in streams.items()}
+    return result
+
+
+def _worst(facts: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "rate": float(np.median([f["rate"] for f in facts])),
+        **{key: max(f[key] for f in facts) for key in ("jitter", "longest_gap")},
+        "skew": max(f["skew"]["max"] for f in facts),
+        **{key: sum(f[key] for f in facts) for key in ("messages", "dropped", "repeated")},
+    }
+
+
+def coverage(store: EpisodeStore, other: EpisodeStore) -> dict[str, Any]:
+    """How much of what happens in `other` happens in `store` too.
+
+    ``state``, ``motion`` (change of the state in a transition) and ``action``: per dimension, the range of `other`
+    is cut into `COVERAGE_BINS` bins; of those with a value of `other` in them, the share that also has one of
+    `store`. ``joint``: see `joint_coverage`, of motions and of actions; it does not need the labels of both.
 
     Raises:
-        ClamError: the datasets have other names.
+        ClamError: the datasets have other names, or one has no episodes.
     """
+    for dataset in (store, other):
+        if not dataset.num_episodes:
+            raise ClamError(f"dataset '{dataset.path}' has no episodes; compare two that have some")
     mine, theirs = store.info.spec, other.info.spec
     if mine.observation.names != theirs.observation.names or mine.action.names != theirs.action.names:
         raise ClamError(
@@ -93,12 +151,38 @@ def coverage(store: EpisodeStore, other: EpisodeStore) -> dict[str, Any]:
     result: dict[str, Any] = {
         "path": str(other.path),
         "kind": other.info.kind,
-        "state": dict(zip(mine.observation.names, _shares(store.array("state"), other.array("state")), strict=True)),
+        "joint": {},
     }
+    names = mine.observation.names
+    parts = [("state", names, store.array("state"), other.array("state"))]
+    parts.append(("motion", names, motions(store), motions(other)))
     if store.has_actions and other.has_actions:
-        shares = _shares(known_actions(store), known_actions(other))
-        result["action"] = dict(zip(mine.action.names, shares, strict=True))
+        parts.append(("action", mine.action.names, known_actions(store), known_actions(other)))
+    for part, of, values, reference in parts:
+        result[part] = dict(zip(of, _shares(values, reference), strict=True))
+        if part != "state":
+            result["joint"][part] = joint_coverage(values, reference)
     return result
+
+
+def joint_coverage(values: npt.NDArray[Any], reference: npt.NDArray[Any]) -> float:
+    """Share of the rows of `reference` ``(M, D)`` that lie among those of `values` ``(N, D)``, all dimensions at once.
+
+    A row lies among them if its nearest neighbour there is no farther than 95 % of those rows are from theirs.
+    Dimensions are in units of the standard deviation in `reference`; those that never change there are left out.
+    """
+    rng = np.random.default_rng(0)
+    scale = reference.std(0)
+    moving = scale > 1e-9
+    if not moving.any() or len(values) < 3:
+        return 1.0 if not moving.any() else 0.0
+    here, there = (
+        (rows[rng.permutation(len(rows))[:NEIGHBOUR_SAMPLE]] / np.where(moving, scale, 1.0))[:, moving]
+        for rows in (values, reference)
+    )
+    tree = cKDTree(here)
+    radius = np.quantile(tree.query(here, k=2)[0][:, 1], 0.95)
+    return float((tree.query(there)[0] <= radius + 1e-9).mean())
 
 
 def _shares(values: npt.NDArray[Any], reference: npt.NDArray[Any]) -> list[float]:

@@ -47,7 +47,9 @@ class MemoryFrames(Frames):
 
     def rows(self, index: Tensor) -> Tensor:
         """See `Frames`."""
-        return self._images[index]
+        if self._images.is_cuda:
+            return self._images[index]
+        return torch.from_numpy(self._images.numpy().take(index.numpy(), axis=0))  # ten times as fast as indexing
 
 
 class StreamedFrames(Frames):

@@ -146,7 +146,7 @@ class Transitions:
         if self.span.image_size is not None:
             resized = resize(images.flatten(0, 1), self.span.image_size)
             images = resized.view(*rows.shape, *resized.shape[1:])
-        return images.float() / 255
+        return images.float().div_(255)
 
     def sample(self, batch_size: int) -> Batch:
         """Uniform over transitions, with replacement."""

@@ -1,0 +1,84 @@
+"""Make a dataset from others: merge them, and keep some of their episodes.
+
+Episodes are filtered first (success, kind, task), then split, then sliced with --episodes. The split is by
+episode, the same for the same --split-seed, so --part train and --part held-out never share one.
+
+Examples:
+  clam select data/mixed --success true --no-actions --out data/unlabeled-expert
+  clam select data/play-a data/play-b --out data/play
+  clam select data/play --episodes :50 --out data/play-50
+  clam select data/play --part train --held-out 0.2 --out data/play-train
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from clam_core.data.select import Selection, select
+
+NAME = "select"
+HELP = "merge, filter, slice and split datasets"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``clam select``."""
+    parser.add_argument("datasets", nargs="+", type=Path, metavar="DIR", help="dataset folders")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="dataset folder to make")
+    parser.add_argument("--success", choices=("true", "false"), help="only episodes that succeeded, or failed")
+    parser.add_argument("--kind", action="append", metavar="KIND", help="only this kind; may be repeated")
+    parser.add_argument("--task", action="append", metavar="TASK", help="only this task; may be repeated")
+    parser.add_argument("--part", choices=("train", "held-out"), help="one part of a split by episode")
+    parser.add_argument("--held-out", type=_share, default=0.1, metavar="SHARE", help="default: %(default)s")
+    parser.add_argument("--split-seed", type=int, default=0, metavar="S", help="default: %(default)s")
+    parser.add_argument(
+        "--episodes", type=_slice, default=slice(None), metavar="A:B", help="of what is left, e.g. :50 or 10:20"
+    )
+    parser.add_argument("--no-actions", action="store_true", help="leave the actions out: an unlabeled dataset")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run ``clam select``."""
+    selection = Selection(
+        success=None if arguments.success is None else arguments.success == "true",
+        kinds=tuple(arguments.kind) if arguments.kind else None,
+        tasks=tuple(arguments.task) if arguments.task else None,
+        part=arguments.part,
+        held_out=arguments.held_out,
+        split_seed=arguments.split_seed,
+        episodes=arguments.episodes,
+    )
+    store = select(arguments.datasets, arguments.out, selection, actions=not arguments.no_actions, progress=None)
+    facts = {
+        "path": str(store.path),
+        "episodes": store.num_episodes,
+        "transitions": store.num_transitions,
+        "successes": int(store.episode_success.sum()),
+    }
+    if arguments.json:
+        print(json.dumps(facts))
+    else:
+        print("{path}: {episodes} episodes ({successes} successful), {transitions} transitions".format(**facts))
+    return 0
+
+
+def _slice(text: str) -> slice:
+    try:
+        parts = [int(part) if part else None for part in text.split(":")]
+    except ValueError:
+        parts = []
+    if not 2 <= len(parts) <= 3 or parts[2:] == [0]:
+        raise argparse.ArgumentTypeError(f"expected A:B, as in Python, got '{text}'")
+    return slice(*parts)
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < 1.0:
+        raise argparse.ArgumentTypeError(f"expected a share between 0 and 1, got '{text}'")
+    return value

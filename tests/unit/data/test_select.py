@@ -1,0 +1,106 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from clam_core.cli import main
+from clam_core.data.select import Selection, select
+from clam_core.data.store import DatasetInfo, EpisodeStore, StoreWriter
+from clam_core.errors import ClamError
+
+
+@pytest.fixture
+def sources(tmp_path, tiny):
+    mixed = [tiny.episode(seed, success=seed % 3 == 0) for seed in range(6)]
+    play = [tiny.episode(seed) for seed in range(10, 14)]
+    return [
+        tiny.dataset(tmp_path / "mixed", mixed, kind="mixed"),
+        tiny.dataset(tmp_path / "play", play, kind="play"),
+    ]
+
+
+def seeds(store):
+    return store.episode_seeds.tolist()
+
+
+def test_merging_keeps_every_episode_and_where_it_came_from(tmp_path, tiny, sources):
+    store = select(sources, tmp_path / "out", Selection())
+    assert seeds(store) == [0, 1, 2, 3, 4, 5, 10, 11, 12, 13]
+    assert (store.info.kind, store.info.spec.task) == ("several", "wave")
+    found, expected = store.episode(7), tiny.episode(11)
+    np.testing.assert_array_equal(found.observations["state"], expected.observations["state"])
+    np.testing.assert_array_equal(found.actions, expected.actions)
+    assert found.metadata == {**expected.metadata, "task": "wave", "kind": "play", "dataset": "play"}
+    assert [source["dataset"] for source in store.info.provenance["sources"]] == ["mixed", "play"]
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        (Selection(success=True), [0, 3]),
+        (Selection(success=False), [1, 2, 4, 5, 10, 11, 12, 13]),
+        (Selection(kinds=("play",)), [10, 11, 12, 13]),
+        (Selection(tasks=("wave",), episodes=slice(4, 8, 2)), [4, 10]),
+        (Selection(success=False, episodes=slice(-2, None)), [12, 13]),
+    ],
+)
+def test_filters_and_slices(tmp_path, sources, selection, expected):
+    assert seeds(select(sources, tmp_path / "out", selection)) == expected
+
+
+def test_a_second_selection_knows_what_the_first_one_merged(tmp_path, sources):
+    select(sources, tmp_path / "merged", Selection())
+    store = select([tmp_path / "merged"], tmp_path / "out", Selection(kinds=("play",)))
+    assert seeds(store) == [10, 11, 12, 13] and store.info.kind == "play"
+
+
+def test_the_parts_of_a_split_share_no_episode_and_miss_none(tmp_path, sources):
+    parts = {}
+    for part in ("train", "held-out"):
+        selection = Selection(part=part, held_out=0.5, split_seed=3)
+        parts[part] = seeds(select(sources, tmp_path / part, selection))
+    assert len(parts["held-out"]) == 5
+    assert sorted(parts["train"] + parts["held-out"]) == [0, 1, 2, 3, 4, 5, 10, 11, 12, 13]
+    again = select(sources, tmp_path / "again", Selection(part="held-out", held_out=0.5, split_seed=3))
+    other = select(sources, tmp_path / "other", Selection(part="held-out", held_out=0.5, split_seed=4))
+    assert seeds(again) == parts["held-out"] != seeds(other)
+
+
+def test_an_unlabeled_selection_has_no_actions_on_disk(tmp_path, sources):
+    store = select(sources, tmp_path / "out", Selection(success=True), actions=False)
+    assert not store.labeled and not (tmp_path / "out" / "data" / "action").exists()
+
+
+def test_images_and_stamps_come_along(tmp_path, tiny):
+    episodes = [replace(tiny.episode(seed, camera=True), stamps=np.arange(11) / 20) for seed in range(3)]
+    info = DatasetInfo(tiny.spec(True), "mixed", {})
+    with StoreWriter(tmp_path / "d", info, actions=True, stamps=True) as writer:
+        for episode in episodes:
+            writer.append(episode)
+    found = select([tmp_path / "d"], tmp_path / "out", Selection(episodes=slice(1, 2))).episode(0)
+    np.testing.assert_array_equal(found.observations["front"], episodes[1].observations["front"])
+    np.testing.assert_array_equal(found.stamps, episodes[1].stamps)
+    bare = tiny.dataset(tmp_path / "bare", episodes[:1], camera=True)
+    assert not select([tmp_path / "d", bare], tmp_path / "both", Selection()).has_stamps
+
+
+def test_what_does_not_fit_is_refused_and_leaves_nothing(tmp_path, tiny, sources):
+    unlabeled = tiny.dataset(tmp_path / "unlabeled", [tiny.episode(0)], actions=False)
+    pictured = tiny.dataset(tmp_path / "pictured", [tiny.episode(0, camera=True)], camera=True)
+    with pytest.raises(ClamError, match="has no action labels"):
+        select([*sources, unlabeled], tmp_path / "out", Selection())
+    with pytest.raises(ClamError, match="differ in cameras; merge like with like"):
+        select([*sources, pictured], tmp_path / "out", Selection())
+    with pytest.raises(ClamError, match=r"no episode of .* is left"):
+        select(sources, tmp_path / "out", Selection(kinds=("expert",)))
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command(tmp_path, sources, capsys):
+    arguments = [*map(str, sources), "--success", "false", "--episodes", "1:3", "--no-actions"]
+    assert main(["select", *arguments, "--out", str(tmp_path / "out")]) == 0
+    assert "2 episodes (0 successful), 20 transitions" in capsys.readouterr().out
+    assert seeds(EpisodeStore.open(tmp_path / "out", actions=False)) == [2, 4]
+    for bad in (["--episodes", "3"], ["--episodes", "1:2:0"], ["--held-out", "2"]):
+        with pytest.raises(SystemExit):
+            main(["select", str(sources[0]), "--out", str(tmp_path / "x"), *bad])
