@@ -4,7 +4,10 @@ train-step: updates per second and memory of one training step of the paper's Tr
 With --reference it takes turns with the authors' own modules (a checkout of clamrobot/clam_code, whose imports must
 be installed: omegaconf); without, that half is skipped.
 
+data: how fast datasets are made (bag import, generation, rendering), opened and read.
+
 Examples:
+  clam bench data
   clam bench train-step --reference ../clam_code
   clam bench train-step --device cuda compile=true --out results
 """
@@ -13,14 +16,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 from clam_core.cli.types import positive_int
 from clam_core.deploy.device import resolve_device
 
 NAME = "bench"
-HELP = "a speed benchmark, beside the authors' code where it is at hand"
-BENCHMARKS = ("train-step",)
+HELP = "a speed benchmark, train-step beside the authors' code where it is at hand"
+BENCHMARKS = ("train-step", "data")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +43,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run ``clam bench``."""
     from clam_core.bench.report import as_lines, write
+
+    if arguments.name == "data":
+        os.environ.setdefault("MUJOCO_GL", "egl")  # read when mujoco is imported; its own Renderer needs it
+        from clam_core.bench.data import DataOptions
+        from clam_core.bench.data import run as measure_data
+
+        result = measure_data(DataOptions())
+    else:
+        result = _train_step(arguments)
+    write(result, arguments.out)
+    print(json.dumps(result) if arguments.json else "\n".join(as_lines(result)))
+    return 0
+
+
+def _train_step(arguments: argparse.Namespace) -> dict[str, Any]:
     from clam_core.bench.train_step import Options
     from clam_core.bench.train_step import run as measure
 
@@ -48,7 +68,4 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.updates,
         tuple(arguments.overrides),
     )
-    result = measure(options)
-    write(result, arguments.out)
-    print(json.dumps(result) if arguments.json else "\n".join(as_lines(result)))
-    return 0
+    return measure(options)

@@ -27,7 +27,7 @@ from clam_core.data.store_writer import StoreWriter, check_free
 from clam_core.envs import Environment, make_env
 from clam_core.errors import ClamError
 from clam_core.evaluation import EVALUATION_SEED
-from clam_core.operators import RECIPES, Operator, keep_episode, make_operator
+from clam_core.operators import Operator, keep_episode, make_operator
 
 PACKAGES = ("metaworld", "mujoco", "gymnasium", "zarr")  # whose versions decide what comes out
 
@@ -115,7 +115,7 @@ def generate(
     source = _Source(env, task, kind, options)
     environment, operator = source.make()  # unknown names fail here, before any process or folder exists
     info = DatasetInfo(environment.spec, kind, provenance("generate", PACKAGES))
-    info.provenance.update({"seed": seed, "recipe": RECIPES[kind].to_json(), "options": options})
+    info.provenance.update({"seed": seed, "recipe": operator.recipe.to_json(), "options": options})
     done = _Done.of(out, info) if resume and out.exists() else _Done()
     seeds = range(seed + done.attempts, seed + max(MIN_ATTEMPTS, ATTEMPTS_PER_EPISODE * episodes))
     processes = workers or os.cpu_count() or 1

@@ -17,6 +17,10 @@ KINDS = ("expert", "mixed", "play")
 class Operator(Protocol):
     """Drives an environment or a robot from observations alone, so it works through ROS messages as well."""
 
+    @property
+    def recipe(self) -> Recipe:
+        """How it departs from an expert."""
+
     def reset(self, seed: int) -> None:
         """Forget the episode; what comes next depends on `seed`, the kind and the observations only."""
 
@@ -30,7 +34,8 @@ class Recipe:
 
     Per episode, the standard deviation of Gaussian noise on every action is drawn from U(`noise_low`,
     `noise_high`) and a probability from `segment_probabilities`; each segment of `segment_length` steps is,
-    with that probability, one random action held. Actions are in units of the action limits.
+    with that probability, one random action held. Actions are in units of the action limits. The goal, and the
+    object, that the policy sees are displaced by U(−`goal_offset`, `goal_offset`), and `object_offset` [m].
     """
 
     noise_low: float = 0.0
@@ -38,6 +43,7 @@ class Recipe:
     segment_probabilities: tuple[float, ...] = (0.0,)
     segment_length: int = 5
     goal_offset: float = 0.0
+    object_offset: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for the provenance of a dataset."""

@@ -24,13 +24,13 @@ class SmoothRandomOperator:
         environment.close()
         self._low, self._high = np.asarray(limits.low), np.asarray(limits.high)
         self._kind = kind
-        self._recipe = RECIPES[kind]
+        self.recipe = RECIPES[kind]
         self.reset(0)
 
     def reset(self, seed: int) -> None:
         """See `Operator.reset`."""
         self._rng = operator_rng(seed, self._kind)
-        self._scale = self._rng.uniform(self._recipe.noise_low, self._recipe.noise_high)
+        self._scale = self._rng.uniform(self.recipe.noise_low, self.recipe.noise_high)
         self._value = self._rng.standard_normal(self._low.shape)
 
     def act(self, observation: Observation) -> npt.NDArray[np.float64]:

@@ -3,9 +3,10 @@ import pytest
 
 from clam_core.data.generate import run_episode
 from clam_core.envs import make_env
-from clam_core.envs.metaworld import STATE_NAMES
+from clam_core.envs.metaworld import STATE_NAMES, MetaWorld
 from clam_core.errors import ClamError
 from clam_core.operators import KINDS, RECIPES, keep_episode, make_operator
+from clam_core.operators.metaworld import OBJECT_OFFSET
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,18 @@ def test_play_carries_things_to_wrong_places(env):
     height = [episode.observations["state"][:, STATE_NAMES.index("object0_z")].max() for episode in episodes]
     assert np.mean(np.array(height) > 0.06) > 0.2
     assert np.mean([episode.success for episode in episodes]) < 0.2
+
+
+def test_play_fails_where_a_displaced_goal_does_not_hinder_it():
+    task = MetaWorld("drawer-close")
+    operator = make_operator("metaworld", "drawer-close", "play")
+    assert operator.recipe.object_offset == OBJECT_OFFSET
+    assert make_operator("metaworld", "drawer-close", "expert").recipe.object_offset == 0.0
+    episodes = [run_episode(task, operator, seed) for seed in range(8)]
+    task.close()
+    failures = [e.observations["state"][:, STATE_NAMES.index("object0_y")] for e in episodes if not e.success]
+    assert len(failures) >= 3
+    assert max(np.ptp(drawer) for drawer in failures) > 0.01  # some touch the drawer
 
 
 @pytest.mark.parametrize(
