@@ -4,10 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import yaml
 
+from clam_core.data.generate import generate
 from clam_core.data.rosbag import import_rosbag
 from clam_core.data.store import EpisodeStore
+from clam_core.spec import CameraSpec
 
 
 def record(out: Path, **arguments: object) -> subprocess.CompletedProcess[str]:
@@ -31,6 +34,19 @@ def test_recorded_play_imports_as_it_was_generated_offline(tmp_path: Path) -> No
     store = EpisodeStore.open(tmp_path / "data")
     assert store.episode_seeds.tolist() == [5, 6, 7]
     assert store.num_transitions == 600
+
+
+def test_recorded_images_import_as_they_were_generated_offline(tmp_path: Path) -> None:
+    world = {"env": "metaworld", "task": "assembly", "kind": "play", "episodes": 1, "seed": 5}
+    done = record(tmp_path / "bags", camera="corner4", image_size=64, **world)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = import_rosbag(tmp_path / "bags", tmp_path / "data")
+    assert (len(report.kept), list(report.rejected)) == (1, [])
+    generate("metaworld", "assembly", "play", 1, 5, tmp_path / "offline", image_size=64, camera="corner4")
+    recorded, offline = (EpisodeStore.open(tmp_path / name) for name in ("data", "offline"))
+    assert recorded.info.spec.observation.cameras == (CameraSpec("corner4", 64, 64),)
+    for name in ("state", "action", "corner4"):
+        np.testing.assert_array_equal(recorded.array(name), offline.array(name))
 
 
 def test_evaluation_seeds_are_not_recorded(tmp_path: Path) -> None:

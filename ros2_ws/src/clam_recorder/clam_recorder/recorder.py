@@ -49,6 +49,7 @@ class Recorder(Node):
         self.declare("kind", "expert", "expert, mixed or play, for episode.yaml.")
         self.declare("operator", "", "Who or what operates, for episode.yaml.")
         self.declare("topics", topics, "Topics to record: `topic` or `topic:package/msg/Type`.")
+        self.declare("cameras", [""], "Cameras to record too: images on camera/NAME/image_raw.")
         self.declare("backend", "auto", "Library that writes the bags.", choices=("auto", *BACKENDS))
         self.declare(
             "quiet_time",
@@ -76,6 +77,8 @@ class Recorder(Node):
         for entry in self.value("topics"):
             topic, _, kind = entry.partition(":")
             self._wanted[self.resolve_topic_name(topic)] = kind or TYPES.get(topic.lstrip("/"), "")
+        for camera in filter(None, self.value("cameras")):
+            self._wanted[self.resolve_topic_name(names.IMAGE.format(name=camera))] = "sensor_msgs/msg/Image"
         self._status_topic = self.resolve_topic_name(names.STATUS)
         self._read_status = StatusReader()
         self._use_sim_time = self.value("use_sim_time")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 OBSERVATION = "observation/state"
+IMAGE = "camera/{name}/image_raw"
 COMMAND = "command"
 ACTION_CHUNK = "policy/action_chunk"
 STATUS = "episode/status"

@@ -7,13 +7,14 @@ import json
 import numpy as np
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock as ClockMessage
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool, Float64
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from clam_core.envs import make_env
+from clam_core.envs import ENVS, make_env
 from clam_ros import names
+from clam_ros.images import ImageWriter
 from clam_ros.messages import CommandReader, MessageRefused, NamedVectorWriter, Vector
 from clam_ros.node import OK, WARN, Node, run
 from clam_ros.qos import STREAM
@@ -32,8 +33,10 @@ class SimBridge(Node):
 
     def __init__(self) -> None:
         super().__init__("sim_bridge")
-        self.declare("env", "metaworld", "Environment family: metaworld, gym, …")
+        self.declare("env", "metaworld", f"Environment family: {', '.join(ENVS)}.")
         self.declare("task", "assembly", "Task of the environment.")
+        self.declare("camera", "", "Camera of the environment to publish; empty: none.")
+        self.declare("image_size", 84, "Height and width of its images [pixels].", low=8, high=1024)
         self.declare("mode", "lockstep", "Step on commands, or on the wall clock.", choices=MODES)
         self.declare("seed", 0, "Seed of the next episode; counts up at every reset.", low=0, high=MAX_SEED)
         self.declare("auto_reset", False, "Begin an episode at activation and whenever one is done.")
@@ -45,7 +48,9 @@ class SimBridge(Node):
 
     def configure(self) -> None:
         """Build the environment, publishers and services."""
-        environment = make_env(self.value("env"), self.value("task"))
+        camera = self.value("camera")
+        options = {"camera": camera, "image_size": self.value("image_size")} if camera else {}
+        environment = make_env(self.value("env"), self.value("task"), **options)
         spec = environment.spec
         self._simulation = Simulation(environment)
         self._limits = np.array(spec.action.low), np.array(spec.action.high)
@@ -61,6 +66,10 @@ class SimBridge(Node):
 
         self._publish_observation = self.publish(JointState, names.OBSERVATION, STREAM)
         self._publish_status = self.publish(JointState, names.STATUS, STREAM)
+        self._cameras = {
+            camera.name: (self.publish(Image, names.IMAGE.format(name=camera.name), STREAM), ImageWriter(camera.name))
+            for camera in spec.observation.cameras
+        }
         self._publish_reward = self.publish(Float64, names.REWARD, STREAM)
         self._publish_success = self.publish(Bool, names.SUCCESS, STREAM)
         self.subscribe(JointTrajectory, names.COMMAND, self._on_command, STREAM)
@@ -132,6 +141,8 @@ class SimBridge(Node):
         return max(now, self._stamp + 1)
 
     def _send(self, frame: Frame) -> None:
+        for name, (publisher, writer) in self._cameras.items():
+            publisher.publish(writer.message(self._stamp, frame.images[name]))
         self._publish_status.publish(self._status.message(self._stamp, frame.status_values()))
         self._publish_observation.publish(self._observation.message(self._stamp, frame.observation_values()))
         if self._publish_reward.get_subscription_count():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from clam_core.envs import Environment
+from clam_core.spec import Observation
 
 Vector = npt.NDArray[np.float64]
 
@@ -17,8 +18,8 @@ ON_MISSING = ("hold", "zero")
 
 @dataclass(frozen=True)
 class Frame:
-    """What is published after a reset (step 0) or a step: the state ``(D,)`` and how the transition into it
-    went.
+    """What is published after a reset (step 0) or a step: the state ``(D,)``, the cameras' images ``(H, W, 3)`` and
+    how the transition into it went.
     """
 
     episode: int
@@ -29,6 +30,7 @@ class Frame:
     episode_return: float
     success: bool
     done: bool
+    images: Observation = field(default_factory=dict)
 
     def observation_values(self) -> Vector:
         """State and in-band episode fields ``(D + 2,)``."""
@@ -56,26 +58,32 @@ class Simulation:
 
     def reset(self, seed: int) -> Frame:
         """Begin the next episode, whatever became of the last one."""
-        state = self.environment.reset(seed)["state"]
+        state, images = _split(self.environment.reset(seed))
         episode = 0 if self.frame is None else self.frame.episode + 1
-        self.frame = Frame(episode, 0, seed, state, 0.0, 0.0, success=False, done=False)
+        self.frame = Frame(episode, 0, seed, state, 0.0, 0.0, success=False, done=False, images=images)
         return self.frame
 
     def step(self, action: Vector) -> Frame:
         """One step with `action` ``(A,)`` inside its limits; only while `running`."""
         assert self.frame is not None
         last, step = self.frame, self.environment.step(action)
+        state, images = _split(step.observation)
         self.frame = Frame(
             episode=last.episode,
             step=last.step + 1,
             seed=last.seed,
-            state=step.observation["state"],
+            state=state,
             reward=step.reward,
             episode_return=last.episode_return + step.reward,
             success=step.success,
             done=step.done,
+            images=images,
         )
         return self.frame
+
+
+def _split(observation: Observation) -> tuple[Vector, Observation]:
+    return observation["state"], {name: image for name, image in observation.items() if name != "state"}
 
 
 class PendingCommand:
