@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-REQUIREMENTS = ("requirements.txt", "requirements-ros-wheels.txt", "requirements-dev.txt")
+REQUIREMENTS = ("requirements.txt", "requirements-ros-wheels.txt", "requirements-dev.txt", "requirements-rl.txt")
 HERE = Path(__file__).parent
 
 

@@ -15,6 +15,7 @@ from clam_core.errors import ClamError
 COMMANDS = {
     "generate": "generate",
     "import": "import_data",
+    "export": "export",
     "inspect": "inspect",
     "select": "select",
     "train": "train",

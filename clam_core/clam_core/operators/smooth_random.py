@@ -16,10 +16,12 @@ CORRELATION = 0.9  # of one action with the next
 class SmoothRandomOperator:
     """First-order filtered noise within the action limits; what it does not depend on is the observation."""
 
+    ENV = "gym"
+
     def __init__(self, task: str, kind: str) -> None:
         if check_kind(kind) == "expert":
-            raise ClamError(f"gym '{task}' has no scripted expert; use kind 'mixed' or 'play'")
-        environment = make_env("gym", task)
+            raise ClamError(f"{self.ENV} '{task}' has no scripted expert; use kind 'mixed' or 'play'")
+        environment = make_env(self.ENV, task)
         limits = environment.spec.action
         environment.close()
         self._low, self._high = np.asarray(limits.low), np.asarray(limits.high)
@@ -40,3 +42,9 @@ class SmoothRandomOperator:
         self._value = CORRELATION * self._value + np.sqrt(1.0 - CORRELATION**2) * fresh
         unit = np.clip(self._scale * self._value, -1.0, 1.0)
         return np.asarray(self._low + (unit + 1.0) / 2.0 * (self._high - self._low))
+
+
+class SmoothRandomDmControl(SmoothRandomOperator):
+    """The same for tasks of the DeepMind Control Suite."""
+
+    ENV = "dmcontrol"

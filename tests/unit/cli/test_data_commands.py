@@ -32,6 +32,14 @@ def test_generate_prints_what_it_made(pendulum, tmp_path, capsys):
     assert EpisodeStore.open(out).num_transitions == 400
 
 
+def test_generate_resumes_to_more_episodes(pendulum, capsys):
+    arguments = ("gym", "Pendulum-v1", "--kind", "play", "--episodes", 3, "--out", pendulum)
+    with pytest.raises(ClamError, match="exists already"):
+        call(generate, *arguments)
+    assert call(generate, *arguments, "--resume") == 0
+    assert EpisodeStore.open(pendulum).episode_seeds.tolist() == [0, 1, 2]
+
+
 def test_inspect_prints_a_table_and_json(pendulum, capsys):
     capsys.readouterr()
     assert call(inspect, pendulum) == 0
@@ -51,8 +59,15 @@ def test_inspect_prints_a_table_and_json(pendulum, capsys):
         (
             generate,
             ("gym", "Pendulum-v1", "--kind", "play", "--episodes", 1, "--image-size", 64),
-            "image-size",
+            "has no cameras",
         ),
+        (generate, ("metaworld", "assembly", "--kind", "play", "--episodes", 1, "--camera", "x"), "--camera without"),
+        (generate, ("metaworld", "assembly", "--kind", "play"), "give --episodes"),
+        (generate, ("metaworld", "assembly", "--kind", "play", "--episodes", 1, "--agent", "a"), "leave --agent out"),
+        (generate, ("gym", "Hopper-v5", "--kind", "mixed", "--resume"), "leave --resume out"),
+        (generate, ("gym", "Hopper-v5", "--kind", "mixed", "--image-size", 64), "leave --image-size"),
+        (import_data, ("d4rl", "x.hdf5", "--tolerance", 1), "--tolerance is for rosbag"),
+        (import_data, ("d4rl", "x.hdf5", "--cameras", "top=/t"), "a camera's topic is for rosbag"),
         (generate, ("gym", "Pendulum-v1", "--kind", "play", "--episodes", 1, "--seed", -1), "seed -1"),
         (import_data, ("rosbag", "/nonexistent"), "no folder at '/nonexistent'"),
     ],

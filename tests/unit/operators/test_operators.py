@@ -102,10 +102,11 @@ def test_a_state_of_another_size_is_refused():
         make_operator("metaworld", "assembly", "expert").act({"state": np.zeros(3)})
 
 
-def test_smooth_random_stays_within_the_limits_and_is_smooth():
-    operator = make_operator("gym", "Pendulum-v1", "mixed")
+@pytest.mark.parametrize(("env", "task", "limit"), [("gym", "Pendulum-v1", 2.0), ("dmcontrol", "pendulum-swingup", 1)])
+def test_smooth_random_stays_within_the_limits_and_is_smooth(env, task, limit):
+    operator = make_operator(env, task, "mixed")
     operator.reset(1)
     actions = np.stack([operator.act({"state": np.zeros(3)}) for _ in range(200)])
-    assert np.abs(actions).max() <= 2.0
+    assert np.abs(actions).max() <= limit
     assert actions.std() > 0
     assert np.abs(np.diff(actions, axis=0)).mean() < actions.std()

@@ -1,0 +1,121 @@
+"""Camera videos (MP4), written and read through the ffmpeg that imageio-ffmpeg brings: no system package is needed."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import numpy.typing as npt
+
+CODEC, PIXELS = "h264", "yuv420p"
+QUALITY = 18  # constant rate factor: 0 is lossless but for color, 18 is called visually lossless, 51 worst
+KEYFRAMES = 2  # every second frame can be jumped to: training reads single frames
+
+
+class VideoError(Exception):
+    """Why a video could not be written or read; one line."""
+
+
+class VideoWriter:
+    """Encodes RGB frames of one size to the file `path`, until `close`.
+
+    Raises:
+        VideoError: the size is odd (yuv420p has half the color resolution), or ffmpeg fails.
+    """
+
+    def __init__(self, path: Path, height: int, width: int, rate: float) -> None:
+        if height % 2 or width % 2:
+            raise VideoError(f"images of {height}x{width} pixels; a video needs an even height and width")
+        self.path, self.frames, self._shape = path, 0, (height, width, 3)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", f"{rate:g}", "-i", "-"]
+        encoder = ["-c:v", "libx264", "-crf", str(QUALITY), "-g", str(KEYFRAMES), "-pix_fmt", PIXELS, "-threads", "2"]
+        self._process = subprocess.Popen(
+            [*_ffmpeg(), "-y", *source, *encoder, str(path)], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    def write(self, image: npt.NDArray[np.uint8]) -> None:
+        """Add a frame ``(H, W, 3)``.
+
+        Raises:
+            VideoError: it has another size, or ffmpeg ended.
+        """
+        if image.shape != self._shape or image.dtype != np.uint8:
+            raise VideoError(f"frame of shape {image.shape} and dtype {image.dtype}, expected {self._shape} uint8")
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(np.ascontiguousarray(image).data)
+        except BrokenPipeError as error:
+            raise VideoError(f"'{self.path.name}' could not be encoded: {self._ended()}") from error
+        self.frames += 1
+
+    def close(self) -> None:
+        """Finish the file.
+
+        Raises:
+            VideoError: ffmpeg could not.
+        """
+        message = self._ended()
+        if self._process.returncode:
+            raise VideoError(f"'{self.path.name}' could not be encoded: {message}")
+
+    def kill(self) -> None:
+        """Stop without finishing the file."""
+        self._process.kill()
+        self._process.communicate()
+
+    def _ended(self) -> str:
+        """Wait for ffmpeg; its last words."""
+        _, words = self._process.communicate()
+        return _last_line(words)
+
+
+def read_frames(
+    path: Path, height: int, width: int, rate: float, start: int, count: int
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """Frames `start` to ``start + count`` of a video, ``(height, width, 3)`` RGB each.
+
+    Args:
+        height, width: the video's own size [pixels].
+        rate: its frames per second.
+
+    Raises:
+        VideoError: it is missing, damaged, of another size, or shorter.
+    """
+    if not path.is_file():
+        raise VideoError(f"no video '{path.name}'")
+    seek = ["-ss", f"{max(0.0, (start - 0.5) / rate):.6f}"] if start else []  # half a frame early: stamps are rounded
+    size = f"scale=w={width}:h={height}"  # changes nothing, unless the video is not what its dataset says
+    command = [*_ffmpeg(), "-threads", "2", *seek, "-i", str(path), "-frames:v", str(count), "-vf", size]
+    command += ["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        for number in range(count):
+            data = process.stdout.read(height * width * 3)
+            if len(data) < height * width * 3:
+                _, words = process.communicate()
+                why = f" ({_last_line(words)})" if words else ""
+                raise VideoError(f"video '{path.name}' ends at frame {start + number} of {start + count}{why}")
+            yield np.frombuffer(data, dtype=np.uint8).reshape(height, width, 3)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def psnr(original: npt.NDArray[np.uint8], copy: npt.NDArray[np.uint8]) -> float:
+    """Peak signal-to-noise ratio of two arrays of images [dB]; infinite for equal ones."""
+    error = float(np.mean((original.astype(np.float64) - copy.astype(np.float64)) ** 2))
+    return float("inf") if error == 0 else float(10 * np.log10(255.0**2 / error))
+
+
+def _ffmpeg() -> list[str]:
+    return [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-nostdin"]
+
+
+def _last_line(words: bytes | None) -> str:
+    lines = (words or b"").decode(errors="replace").strip().splitlines()
+    return lines[-1].strip() if lines else "no reason given"
