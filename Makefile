@@ -10,7 +10,7 @@ REQUIREMENTS := $(wildcard requirements*.txt constraints/py*.txt)
 PYTEST_ARGS ?=
 DEMO ?=
 
-.PHONY: help setup demo test lint format lock clean
+.PHONY: help setup demo rl test lint format lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,10 @@ $(READY): setup.sh $(REQUIREMENTS) $(foreach package,$(PACKAGES),$(package)/setu
 
 demo: setup  ## the main job; report in runs/demo/report.html (DEMO="--task bin-picking")
 	@$(BIN)/python -m clam_training.demo $(DEMO)
+
+rl: setup  ## what training of locomotion agents needs (JAX), into .venv
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet -r requirements-rl.txt \
+		-c constraints/py$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt
 
 test: setup lint  ## lint, then all tests that this machine can run (PYTEST_ARGS="-k name")
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)

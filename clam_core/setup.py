@@ -22,6 +22,7 @@ setup(
         "vector-quantize-pytorch",
         "zarr",
     ],  # all of it, pinned: ../requirements.txt
+    extras_require={"rl": ["sbx-rl"]},  # pinned: ../requirements-rl.txt
     python_requires=">=3.10",
     zip_safe=False,
     maintainer="CLAM on ROS 2 maintainers",

@@ -8,7 +8,8 @@ def test_importing_clam_core_needs_neither_ros_nor_a_simulator() -> None:
     code = """
 import importlib, pkgutil, sys
 import clam_core
-lazy = ("clam_core.envs.", "clam_core.operators.", "clam_core.bench.data", "clam_core.__main__")  # those are imported by name, on demand
+# Those are imported by name, on demand.
+lazy = ("clam_core.envs.", "clam_core.operators.", "clam_core.bench.data", "clam_core.__main__")
 for module in pkgutil.walk_packages(clam_core.__path__, "clam_core."):
     if not module.name.startswith(lazy):
         importlib.import_module(module.name)

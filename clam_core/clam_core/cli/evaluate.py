@@ -1,30 +1,33 @@
-"""Roll out a bundle in a simulator and report its success rate.
+"""Roll out a bundle in a simulator and report success rate, return and, where D4RL has one, normalized return.
 
-Evaluation seeds start at 1000000; no dataset that clam writes uses them.
+Evaluation seeds start at 1000000; no dataset that clam writes uses them. The numbers do not depend on --workers.
 
 Examples:
   clam eval runs/clam/bundle --env metaworld --task assembly --episodes 50
   clam eval runs/clam/bundle --env metaworld --task assembly --episodes 4 --video rollouts.mp4
+  clam eval runs/hopper/bundle --episodes 50 --json
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from clam_core.cli.types import positive_int
 from clam_core.deploy import load_bundle
-from clam_core.envs import make_env_of
+from clam_core.envs import Environment, make_env_of
 from clam_core.errors import ClamError
-from clam_core.evaluation import EVALUATION_SEED, rollout, wilson
+from clam_core.evaluation import EVALUATION_SEED, Rollout, rollout, rollout_many, summarize_normalized, wilson
 from clam_core.evaluation.video import VideoRecorder
 
 NAME = "eval"
-HELP = "roll out a bundle in a simulator: success rate with 95 %% interval"
+HELP = "roll out a bundle in a simulator: success rate and return with 95 %% intervals"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,15 +38,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--episodes", type=positive_int, default=50, metavar="N")
     parser.add_argument("--seed", type=int, default=EVALUATION_SEED, help="first seed (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default: %(default)s)")
+    parser.add_argument(
+        "--workers", type=positive_int, default=1, metavar="W", help="simulator processes (default: %(default)s)"
+    )
     parser.add_argument("--video", type=Path, metavar="FILE", help="write the rollouts as an MP4")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run ``clam eval``."""
+    if arguments.video and arguments.workers > 1:
+        raise ClamError(f"--video with --workers {arguments.workers}; a video is drawn in one process, leave one out")
     policy = load_bundle(arguments.bundle, arguments.device)
     env_name, task = arguments.env or policy.spec.env, arguments.task or policy.spec.task
-    env = make_env_of(policy.spec, env_name, task)
+    make = partial(make_env_of, policy.spec, env_name, task)
+    env = make()
     if (env.spec.observation.names, env.spec.action.names) != (
         policy.spec.observation.names,
         policy.spec.action.names,
@@ -53,28 +62,59 @@ def run(arguments: argparse.Namespace) -> int:
             f"was trained on ({policy.spec.env}/{policy.spec.task}); evaluate it there"
         )
     seeds = range(arguments.seed, arguments.seed + arguments.episodes)
-    video = VideoRecorder(env, arguments.video) if arguments.video else None
+    with tqdm(total=len(seeds), desc="rollouts", unit="episode", disable=None) as bar:
+        if arguments.workers > 1:
+            env.close()
+            load = partial(load_bundle, arguments.bundle, arguments.device)
+            rollouts = rollout_many(make, load, seeds, workers=arguments.workers, on_episode=bar.update)
+        else:
+            rollouts = _one_by_one(env, policy, seeds, arguments.video, bar)
+    result = _result(env_name, env.spec.task, rollouts)
+    print(json.dumps(result) if arguments.json else _sentence(result))
+    return 0
+
+
+def _one_by_one(env: Environment, policy: Any, seeds: range, video_path: Path | None, bar: Any) -> list[Rollout]:
+    rollouts = []
+    video = VideoRecorder(env, video_path) if video_path else None
     try:
-        rollouts = [
-            rollout(env, policy, seed, video.capture if video else lambda: None)
-            for seed in tqdm(seeds, desc="rollouts", unit="episode", disable=None)
-        ]
+        for seed in seeds:
+            rollouts.append(rollout(env, policy, seed, video.capture if video else lambda: None))
+            bar.update()
     finally:
         if video:
             video.close()
         env.close()
-    successes = sum(r.success for r in rollouts)
+    return rollouts
+
+
+def _result(env: str, task: str, rollouts: list[Rollout]) -> dict[str, Any]:
+    successes, returns = sum(r.success for r in rollouts), [r.episode_return for r in rollouts]
     low, high = wilson(successes, len(rollouts))
     result = {
-        "env": env_name, "task": task, "episodes": len(rollouts), "first_seed": arguments.seed,
+        "env": env, "task": task, "episodes": len(rollouts), "first_seed": rollouts[0].seed,
         "success_rate": successes / len(rollouts), "low": low, "high": high,
-        "mean_return": float(np.mean([r.episode_return for r in rollouts])),
+        "mean_return": float(np.mean(returns)),
     }  # fmt: skip
-    if arguments.json:
-        print(json.dumps(result))
-    else:
-        print(
-            f"success {successes}/{len(rollouts)} = {result['success_rate']:.0%} (95 % interval {low:.0%} to "
-            f"{high:.0%}), mean return {result['mean_return']:.1f}, seeds {seeds.start} to {seeds.stop - 1}"
+    normalized = summarize_normalized(env, task, returns)
+    if normalized:
+        result |= {
+            "normalized_return": normalized.mean,
+            "normalized_low": normalized.low,
+            "normalized_high": normalized.high,
+        }
+    return result
+
+
+def _sentence(result: dict[str, Any]) -> str:
+    episodes, first = result["episodes"], result["first_seed"]
+    seeds = f"seeds {first} to {first + episodes - 1}"
+    if "normalized_return" in result:  # such a task has no success
+        return (
+            f"normalized return {result['normalized_return']:.1f} (95 % interval {result['normalized_low']:.1f} to "
+            f"{result['normalized_high']:.1f}), mean return {result['mean_return']:.1f}, {episodes} episodes, {seeds}"
         )
-    return 0
+    return (
+        f"success {round(result['success_rate'] * episodes)}/{episodes} = {result['success_rate']:.0%} "
+        f"(95 % interval {result['low']:.0%} to {result['high']:.0%}), mean return {result['mean_return']:.1f}, {seeds}"
+    )

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ from clam_core.errors import ClamError
 from clam_core.evaluation import EVALUATION_SEED
 from clam_core.operators import Operator, keep_episode, make_operator
 
-PACKAGES = ("metaworld", "mujoco", "gymnasium", "zarr")  # whose versions decide what comes out
+#: Whose versions decide what comes out.
+PACKAGES = ("metaworld", "mujoco", "gymnasium", "dm-control", "calvin-env", "pybullet", "zarr")
 
 #: Give up when this many attempts, and at least as many as `MIN_ATTEMPTS`, were made per episode wanted.
 ATTEMPTS_PER_EPISODE, MIN_ATTEMPTS = 20, 100
@@ -61,7 +62,8 @@ class _Source:
     options: dict[str, Any]
 
     def make(self) -> tuple[Environment, Operator]:
-        return make_env(self.env, self.task, **self.options), make_operator(self.env, self.task, self.kind)
+        operator = make_operator(self.env, self.task, self.kind)
+        return make_env(self.env, self.task, **self.options), operator
 
 
 def run_episode(env: Environment, operator: Operator, seed: int) -> Episode:
@@ -113,20 +115,24 @@ def generate(
         raise ClamError(f"{episodes} episodes from seed {seed}; give at least 1 episode and a seed of at least 0")
     _check_seed(seed, episodes)
     source = _Source(env, task, kind, options)
-    environment, operator = source.make()  # unknown names fail here, before any process or folder exists
-    info = DatasetInfo(environment.spec, kind, provenance("generate", PACKAGES))
-    info.provenance.update({"seed": seed, "recipe": operator.recipe.to_json(), "options": options})
-    done = _Done.of(out, info) if resume and out.exists() else _Done()
-    seeds = range(seed + done.attempts, seed + max(MIN_ATTEMPTS, ATTEMPTS_PER_EPISODE * episodes))
-    processes = workers or os.cpu_count() or 1
-    if processes == 1 or episodes - done.kept < PARALLEL_FROM:
-        results = _serial(environment, operator, kind, seeds)
-    else:
-        results = _parallel(source, seeds, processes)
-    quiet = None if progress is None else not progress
-    bar = tqdm(total=episodes, initial=done.kept, desc=f"{kind} {task}", unit="episode", disable=quiet)
-    writer = StoreWriter(out, info, actions=True, resume=resume)
-    with closing(environment), writer, closing(results), bar:
+    with ExitStack() as stack:
+        environment, operator = source.make()  # unknown names fail here, before any process or folder exists
+        stack.callback(environment.close)
+        info = DatasetInfo(environment.spec, kind, provenance("generate", PACKAGES))
+        info.provenance.update({"seed": seed, "recipe": operator.recipe.to_json(), "options": options})
+        done = _Done.of(out, info) if resume and out.exists() else _Done()
+        seeds = range(seed + done.attempts, seed + max(MIN_ATTEMPTS, ATTEMPTS_PER_EPISODE * episodes))
+        processes = workers or os.cpu_count() or 1
+        if processes == 1 or episodes - done.kept < PARALLEL_FROM:
+            results = _serial(environment, operator, kind, seeds)
+        else:
+            results = _parallel(source, seeds, processes)
+        quiet = None if progress is None else not progress
+        writer = stack.enter_context(StoreWriter(out, info, actions=True, resume=resume))
+        stack.enter_context(closing(results))
+        bar = stack.enter_context(
+            tqdm(total=episodes, initial=done.kept, desc=f"{kind} {task}", unit="episode", disable=quiet)
+        )
         while done.kept < episodes:
             episode = next(results, _End)
             if episode is _End:

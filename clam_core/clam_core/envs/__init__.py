@@ -13,7 +13,12 @@ from clam_core.spec import EnvironmentSpec
 ENVS: dict[str, str] = {
     "metaworld": "clam_core.envs.metaworld:MetaWorld",
     "gym": "clam_core.envs.gym:Gym",
+    "dmcontrol": "clam_core.envs.dmcontrol:DmControl",
+    "calvin": "clam_core.envs.calvin:Calvin",
 }
+
+#: Those that take ``image_size`` and ``camera``.
+CAMERA_ENVS = ("metaworld", "gym", "dmcontrol", "calvin")
 
 
 def make_env(env: str, task: str, **options: Any) -> Environment:
@@ -42,10 +47,11 @@ def make_env_of(spec: EnvironmentSpec, env: str | None = None, task: str | None 
     cameras = spec.observation.cameras
     if not cameras:
         return make_env(env, task)
-    if env != "metaworld" or len(cameras) > 1 or cameras[0].height != cameras[0].width:
+    if env not in CAMERA_ENVS or len(cameras) > 1 or cameras[0].height != cameras[0].width:
         names = ", ".join(camera.name for camera in cameras)
-        raise ClamError(f"environment '{env}' cannot show what this policy sees (cameras {names}); use metaworld")
+        valid = ", ".join(CAMERA_ENVS)
+        raise ClamError(f"environment '{env}' cannot show what this policy sees (cameras {names}); use one of {valid}")
     return make_env(env, task, image_size=cameras[0].height, camera=cameras[0].name)
 
 
-__all__ = ["ENVS", "Environment", "Step", "make_env", "make_env_of"]
+__all__ = ["CAMERA_ENVS", "ENVS", "Environment", "Step", "make_env", "make_env_of"]

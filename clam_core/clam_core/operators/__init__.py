@@ -12,6 +12,8 @@ from clam_core.operators.base import KINDS, RECIPES, Operator, Recipe, check_kin
 OPERATORS: dict[str, str] = {
     "metaworld": "clam_core.operators.metaworld:MetaWorldOperator",
     "gym": "clam_core.operators.smooth_random:SmoothRandomOperator",
+    "dmcontrol": "clam_core.operators.smooth_random:SmoothRandomDmControl",
+    "calvin": "clam_core.operators.calvin:CalvinOperator",
 }
 
 
