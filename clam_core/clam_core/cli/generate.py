@@ -102,6 +102,8 @@ def _from_operator(arguments: argparse.Namespace) -> GenerateReport:
 def _from_agent(arguments: argparse.Namespace) -> GenerateReport:
     if arguments.image_size or arguments.camera:
         raise ClamError("an agent's replay holds no images; leave --image-size and --camera out")
+    if arguments.workers:
+        raise ClamError("an agent is trained in one process; leave --workers out")
     if arguments.resume:
         raise ClamError("an agent's training goes on by itself from its --agent folder; leave --resume out")
     return generate_rl(

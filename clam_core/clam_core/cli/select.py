@@ -33,7 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--held-out", type=_share, default=0.1, metavar="SHARE", help="default: %(default)s")
     parser.add_argument("--split-seed", type=int, default=0, metavar="S", help="default: %(default)s")
     parser.add_argument(
-        "--episodes", type=_slice, default=slice(None), metavar="A:B", help="of what is left, e.g. :50 or 10:20"
+        "--episodes",
+        type=_slice,
+        default=slice(None),
+        metavar="A:B",
+        help="of what is left: :50 or --episodes=-5:",
     )
     parser.add_argument("--no-actions", action="store_true", help="leave the actions out: an unlabeled dataset")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")

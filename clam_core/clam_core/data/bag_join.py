@@ -72,12 +72,19 @@ def join(
     measured: dict[str, dict[str, Any]] = {}
     if in_band:
         _check_steps(state)
+        own = 1.0 / measured_period(state.stamps)
+        if alignment.rate is not None and abs(own - alignment.rate) > RATE_TOLERANCE * alignment.rate:
+            raise BagError(f"a simulator's steps come at {own:.2f} Hz, not {alignment.rate:g}; leave --rate out")
     else:
         check_clock(state.stamps, state.received, topics.state)
         if recording.description.get("dropped"):
             raise BagError(f"its recorder dropped {recording.description['dropped']} messages")
         if alignment.rate is not None:
-            state, measured[topics.state] = _resampled(state, cameras, alignment, topics.state)
+            others = [camera.stamps for camera in cameras.values()]
+            if actions and recording.command is not None and (recording.command.stamps > 0).all():
+                late = round(1e9 / alignment.rate)  # the last observation needs no command
+                others.append(np.append(recording.command.stamps, recording.command.stamps[-1] + late))
+            state, measured[topics.state] = _resampled(state, others, alignment, topics.state)
         _check_spacing(state, spec)
     tolerance = alignment.tolerance or 0.5 * measured_period(state.stamps)
     frames = {}
@@ -87,8 +94,8 @@ def join(
     states = _in_order(state, spec.observation.names, topics.state)
     matched = None
     if actions:
-        matched, extra = _actions(recording, state, spec, topics)
-        notes += [f"{extra} commands outside the episode ignored"] if extra and alignment.rate is None else []
+        matched, extra = _actions(recording, state, spec, topics, alignment)
+        notes += [f"{extra} commands outside the episode ignored"] if extra else []
     rewards, successes, seed = _status(recording, state, topics, in_band)
     success = bool(successes.any())
     if recording.status is None and recording.description.get("success") is None:
@@ -114,11 +121,11 @@ def _cameras(recording: Recording, spec: EnvironmentSpec, in_band: bool) -> dict
 
 
 def _resampled(
-    state: Series, cameras: dict[str, CameraStream], alignment: Alignment, topic: str
+    state: Series, others: list[npt.NDArray[np.int64]], alignment: Alignment, topic: str
 ) -> tuple[Series, dict[str, Any]]:
-    """`state` at the policy's rate, and how well it kept time."""
+    """`state` at the policy's rate while there are `others` (stamps [ns]) too, and how well it kept time."""
     assert alignment.rate is not None
-    ticks = common_ticks([state.stamps, *(camera.stamps for camera in cameras.values())], alignment.rate)
+    ticks = common_ticks([state.stamps, *others], alignment.rate)
     tolerance = alignment.tolerance or 0.5 / alignment.rate
     rows = nearest(state.stamps, ticks, tolerance, topic)
     received = ticks + (state.received - state.stamps)[rows]
@@ -234,7 +241,7 @@ def _in_order(series: Series, names: tuple[str, ...], topic: str) -> npt.NDArray
 
 
 def _actions(
-    recording: Recording, state: Series, spec: EnvironmentSpec, topics: Topics
+    recording: Recording, state: Series, spec: EnvironmentSpec, topics: Topics, alignment: Alignment
 ) -> tuple[npt.NDArray[np.float64], int]:
     """Actions ``(T, A)``, one for every observation but the last, and how many commands answered none."""
     if recording.command is None:
@@ -247,7 +254,12 @@ def _actions(
         command, when = replace(command, stamps=command.received), state.received
     else:
         command = _unique(command, "command")
-    chosen, extra = _match(command.stamps, when)
+    if alignment.rate is None:
+        chosen, extra = _match(command.stamps, when, alignment.tolerance)
+    else:
+        tolerance, extra = alignment.tolerance or 0.5 / alignment.rate, 0
+        order = np.argsort(command.stamps, kind="stable")
+        chosen = np.append(order[nearest(command.stamps[order], when[:-1], tolerance, topics.command)], -1)
     missing = np.flatnonzero(chosen[:-1] < 0)
     if len(missing):
         raise BagError(f"no command for observation {missing[0]} ({len(missing)} of {len(chosen) - 1} missing)")
@@ -264,13 +276,15 @@ def _actions(
     return np.clip(values, low, high), extra
 
 
-def _match(commands: npt.NDArray[np.int64], when: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], int]:
+def _match(
+    commands: npt.NDArray[np.int64], when: npt.NDArray[np.int64], tolerance: float | None
+) -> tuple[npt.NDArray[np.int64], int]:
     """For each observation the row of its command, −1 for none; and how many commands fit no observation.
 
     A command that bears the stamp of an observation answers that one. Any other belongs to the nearest
-    observation within half a period; of several, the nearest counts.
+    observation within `tolerance` [s], by default half a period; of several, the nearest counts.
     """
-    half = np.median(np.diff(when)) / 2
+    half = np.median(np.diff(when)) / 2 if tolerance is None else tolerance * 1e9
     right = np.clip(np.searchsorted(when, commands), 1, len(when) - 1)
     nearest = np.where(commands - when[right - 1] <= when[right] - commands, right - 1, right)
     distance = np.abs(commands - when[nearest])

@@ -225,6 +225,8 @@ def _content(message: Any, kind: str, topic: str) -> tuple[tuple[str, ...], npt.
         if not message.points:
             raise BagError(f"a message of '{topic}' has no point")
         names, row = tuple(message.joint_names), np.asarray(message.points[0].positions, dtype=np.float64)
+    if not names:
+        raise BagError(f"a message of '{topic}' names nothing")
     if len(names) != len(row):
         raise BagError(f"a message of '{topic}' has {len(names)} names but {len(row)} values")
     if len(set(names)) != len(names):

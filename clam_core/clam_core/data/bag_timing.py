@@ -5,6 +5,7 @@ Time is what headers say, never the number of a message divided by a rate: that 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,27 +15,32 @@ from clam_core.data.importing import EpisodeError
 
 GAP = 1.5  # periods; a longer pause in a stream means that messages were dropped
 CLOCK_JUMP = 0.25  # seconds by which a stamping clock may move against the recorder's
-JUMP_WINDOW = 5  # messages on each side of a jump: a single late message is none
+JUMP_WINDOW = 5  # messages on each side of a jump, at least
+JUMP_SECONDS = 0.5  # that they span, at least: messages that were only received late are no jump
 
 
 def check_clock(stamps: npt.NDArray[np.int64], received: npt.NDArray[np.int64], topic: str) -> None:
     """Raise EpisodeError unless `stamps` ``(N,)`` [ns] are set and grow, and their clock never jumps.
 
-    A jump is a lasting change of the delay between stamp and `received` ``(N,)`` [ns].
+    A jump is a lasting change of the delay between stamp and `received` ``(N,)`` [ns]: of its minimum, since a
+    recorder that is held up only adds to it.
     """
     if (stamps == 0).any():
         raise EpisodeError(f"message {np.flatnonzero(stamps == 0)[0]} of '{topic}' has stamp 0; its driver sets none")
     backward = np.flatnonzero(np.diff(stamps) <= 0)
     if len(backward):
         raise EpisodeError(f"stamps of '{topic}' go back after message {backward[0]}; they must grow")
-    if len(stamps) < 2 * JUMP_WINDOW:
+    period = float(np.median(np.diff(stamps))) * 1e-9 if len(stamps) > 1 else JUMP_SECONDS
+    window = max(JUMP_WINDOW, math.ceil(JUMP_SECONDS / period))
+    if len(stamps) < 2 * window:
         return
-    delay = (received - stamps) * 1e-9
-    medians = np.median(np.lib.stride_tricks.sliding_window_view(delay, JUMP_WINDOW), axis=1)
-    change = np.abs(medians[JUMP_WINDOW:] - medians[:-JUMP_WINDOW])
-    if change.max() > CLOCK_JUMP:
-        at = int(np.median(np.flatnonzero(change > change.max() / 2))) + JUMP_WINDOW
-        raise EpisodeError(f"the clock of '{topic}' jumps by {change.max():.2f} s near message {at}")
+    least = np.lib.stride_tricks.sliding_window_view((received - stamps) * 1e-9, window).min(axis=1)
+    change = least[window:] - least[:-window]
+    largest = float(np.abs(change).max())
+    if largest > CLOCK_JUMP:
+        seen = np.flatnonzero(np.abs(change) > largest / 2)
+        at = int(seen[-1] if change[seen[-1]] < 0 else seen[0]) + window
+        raise EpisodeError(f"the clock of '{topic}' jumps by {largest:.2f} s near message {at}")
 
 
 def common_ticks(streams: list[npt.NDArray[np.int64]], rate: float) -> npt.NDArray[np.int64]:

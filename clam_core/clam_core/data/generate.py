@@ -129,6 +129,8 @@ def generate(
             results = _parallel(source, seeds, processes)
         quiet = None if progress is None else not progress
         writer = stack.enter_context(StoreWriter(out, info, actions=True, resume=resume))
+        if writer.episodes != done.kept:
+            raise ClamError(f"another process has just written '{out}'; try again")
         stack.enter_context(closing(results))
         bar = stack.enter_context(
             tqdm(total=episodes, initial=done.kept, desc=f"{kind} {task}", unit="episode", disable=quiet)

@@ -95,6 +95,8 @@ def import_all(source: Source, out: str | Path, *, actions: bool, progress: bool
             try:
                 episode, remarks = source.read(name)
                 check_episode(episode, source.info.spec, actions=actions)
+                if source.info.kind == "play" and episode.success:
+                    raise EpisodeError("a successful episode does not belong into play data")
                 if writer is None:
                     writer = StoreWriter(out, source.info, actions=actions, stamps=episode.stamps is not None)
                     stack.enter_context(writer)

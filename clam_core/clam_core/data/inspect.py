@@ -84,7 +84,7 @@ def known_actions(store: EpisodeStore) -> npt.NDArray[Any]:
 def first_successes(store: EpisodeStore) -> npt.NDArray[np.int64]:
     """The step of the first success of each episode that has one."""
     success = store.array("success")
-    starts = np.concatenate([[0], store.episode_ends[:-1]]).astype(np.int64)
+    starts = np.concatenate([[0], store.episode_ends])[:-1].astype(np.int64)
     steps = [np.flatnonzero(success[start:end])[:1] for start, end in zip(starts, store.episode_ends, strict=True)]
     return np.concatenate(steps) if steps else np.zeros(0, dtype=np.int64)
 
@@ -144,7 +144,8 @@ def coverage(store: EpisodeStore, other: EpisodeStore) -> dict[str, Any]:
         if not dataset.num_episodes:
             raise ClamError(f"dataset '{dataset.path}' has no episodes; compare two that have some")
     mine, theirs = store.info.spec, other.info.spec
-    if mine.observation.names != theirs.observation.names or mine.action.names != theirs.action.names:
+    labeled = store.has_actions and other.has_actions
+    if mine.observation.names != theirs.observation.names or (labeled and mine.action.names != theirs.action.names):
         raise ClamError(
             f"datasets '{store.path}' and '{other.path}' name other states or actions; compare like with like"
         )
@@ -156,7 +157,7 @@ def coverage(store: EpisodeStore, other: EpisodeStore) -> dict[str, Any]:
     names = mine.observation.names
     parts = [("state", names, store.array("state"), other.array("state"))]
     parts.append(("motion", names, motions(store), motions(other)))
-    if store.has_actions and other.has_actions:
+    if labeled:
         parts.append(("action", mine.action.names, known_actions(store), known_actions(other)))
     for part, of, values, reference in parts:
         result[part] = dict(zip(of, _shares(values, reference), strict=True))

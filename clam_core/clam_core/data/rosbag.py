@@ -147,9 +147,14 @@ def _spec(recordings: list[Recording], options: ImportOptions, reasons: list[tup
         try:
             spec = spec_from_bags(recordings, env or UNKNOWN, task or UNKNOWN, options.rate)
         except BagError as error:
-            raise nothing_sound(reasons or [(UNKNOWN, str(error))]) from error
+            raise nothing_sound(reasons or [(_stateless(recordings), str(error))]) from error
     cameras = tuple(_camera(recordings, name, options.image_size) for name in _camera_names(recordings, options))
     return replace(spec, observation=replace(spec.observation, cameras=cameras))
+
+
+def _stateless(recordings: list[Recording]) -> str:
+    """The first bag, with what it holds."""
+    return f"{recordings[0].bag.name} (it has {recordings[0].listed_topics()}; see --state-topic)"
 
 
 def _camera_names(recordings: list[Recording], options: ImportOptions) -> list[str]:

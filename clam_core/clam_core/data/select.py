@@ -15,7 +15,7 @@ from clam_core.data.episode import DatasetInfo, Episode
 from clam_core.data.provenance import provenance
 from clam_core.data.store import EpisodeStore
 from clam_core.data.store_writer import StoreWriter, check_free
-from clam_core.errors import ClamError
+from clam_core.errors import ClamError, did_you_mean
 from clam_core.spec import EnvironmentSpec
 
 SEVERAL = "several"  # the task or kind of a dataset that holds more than one
@@ -63,6 +63,7 @@ def select(
     check_free(out)
     stores = [EpisodeStore.open(path, actions=actions) for path in sources]
     _check_alike(stores)
+    _check_known(stores, selection)
     picked = _pick(stores, selection)
     if not picked:
         raise ClamError(f"no episode of {', '.join(str(store.path) for store in stores)} is left; ask for less")
@@ -81,6 +82,16 @@ def select(
         for (store, index), origin in zip(bar, origins, strict=True):
             writer.append(_told(store.episode(index), origin, stamps))
     return EpisodeStore.open(out, actions=actions)
+
+
+def _check_known(stores: list[EpisodeStore], selection: Selection) -> None:
+    """Raise ClamError for a kind or task that no episode has."""
+    origins = [_origin(store, index) for store in stores for index in range(store.num_episodes)]
+    for key, wanted in (("kind", selection.kinds), ("task", selection.tasks)):
+        there = sorted({origin[key] for origin in origins})
+        for name in wanted or ():
+            if name not in there:
+                raise ClamError(f"no episode has {key} '{name}', {did_you_mean(name, there)}")
 
 
 def _pick(stores: list[EpisodeStore], selection: Selection) -> list[tuple[EpisodeStore, int]]:

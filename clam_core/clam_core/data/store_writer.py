@@ -6,8 +6,11 @@ step. A reader believes that number only, so a killed writer costs the episodes 
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +28,9 @@ READABLE_VERSIONS = (1, 2)  # 1 knows no unfinished datasets and no stamps
 CHUNK_BYTES = 2**20  # about one megabyte per chunk: quick to decompress, few files
 META_CHUNK = 4096  # episodes per chunk of ``meta/``
 COMMIT_SECONDS = 5.0  # what a killed writer loses at most
+
+LOCK = ".lock"  # held while a writer is at work
+RESERVED = ("state", "action", "reward", "success", "stamp")
 
 _META = {"episode_ends": "<i8", "episode_seed": "<i8", "episode_success": "|b1"}
 
@@ -55,7 +61,12 @@ class StoreWriter:
         if stamps:
             shapes["stamp"] = ((), "<f8")
         shapes |= {"reward": ((), "<f4"), "success": ((), "|b1")}
-        shapes |= {c.name: ((c.height, c.width, 3), "|u1") for c in spec.observation.cameras}
+        for camera in spec.observation.cameras:
+            if camera.name in RESERVED:
+                raise ClamError(
+                    f"a camera cannot be called '{camera.name}'; call it otherwise, e.g. --cameras top=TOPIC"
+                )
+            shapes[camera.name] = (camera.height, camera.width, 3), "|u1"
         self._shapes = shapes
         self._resumes = resume and self.path.exists()
         if not self._resumes:
@@ -78,14 +89,17 @@ class StoreWriter:
         return "stamp" in self._shapes
 
     def __enter__(self) -> StoreWriter:
-        try:
+        with self._told():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            if self._resumes:
-                self._reopen()
-            else:
+            if not self._resumes:
                 self._create()
-        except OSError as error:
-            raise ClamError(f"cannot write dataset '{self.path}': {error}; choose another folder") from error
+            self._lock()
+            if self._resumes:
+                try:
+                    self._reopen()
+                except BaseException:
+                    self._unlock()
+                    raise
         return self
 
     def append(self, episode: Episode) -> None:
@@ -114,22 +128,57 @@ class StoreWriter:
         for name, column in self._columns.items():
             column.check(rows[name], steps)
         for name, column in self._columns.items():
-            column.append(rows[name])
+            column.buffer(rows[name])
         self._rows += steps + 1
         self._meta["episode_ends"].append(self._rows)
         self._meta["episode_seed"].append(-1 if episode.seed is None else int(episode.seed))
         self._meta["episode_success"].append(episode.success)
         self._metadata.append(episode.metadata)
-        if time.monotonic() - self._committed_at > COMMIT_SECONDS:
-            self._commit(complete=False)
+        with self._told():
+            for column in self._columns.values():
+                column.write_whole_chunks()
+            if time.monotonic() - self._committed_at > COMMIT_SECONDS:
+                self._commit(complete=False)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if kind is None or self._metadata:
-            self._commit(complete=kind is None)
-        else:
-            shutil.rmtree(self.path, ignore_errors=True)
+        try:
+            if kind is None:
+                with self._told():
+                    self._commit(complete=True)
+            elif self._metadata:
+                with suppress(OSError):  # what was committed before stays; the first error is the one to tell
+                    self._commit(complete=False)
+            else:
+                shutil.rmtree(self.path, ignore_errors=True)
+        finally:
+            self._unlock()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What the file system raises, e.g. because the disk is full, in one line."""
+        try:
+            yield
+        except OSError as error:
+            kept = f", {self._episodes} episodes of it are kept" if self._episodes else ""
+            raise ClamError(
+                f"cannot write dataset '{self.path}' ({error}){kept}; make room, or choose another --out"
+            ) from error
+
+    def _lock(self) -> None:
+        self._lock_file = (self.path / LOCK).open("w")
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock_file.close()
+            raise ClamError(
+                f"'{self.path}' is being written by another process; wait for it, or choose another --out"
+            ) from error
+
+    def _unlock(self) -> None:
+        (self.path / LOCK).unlink(missing_ok=True)
+        self._lock_file.close()
 
     def _create(self) -> None:
         self._root = zarr.open_group(str(self.path), mode="w-")
@@ -157,21 +206,16 @@ class StoreWriter:
     def _commit(self, *, complete: bool) -> None:
         for column in self._columns.values():
             column.flush()
-        meta = self._root["meta"]
+        meta, episodes = self._root["meta"], len(self._metadata)
         for name, values in self._meta.items():
-            if values:
-                meta[name].append(np.asarray(values, dtype=_META[name]))
-                values.clear()
+            meta[name].resize(episodes)
+            meta[name][self._episodes :] = np.asarray(values, dtype=_META[name])
         meta.attrs["episode_metadata"] = self._metadata
-        self._episodes = len(self._metadata)
-        self._root.attrs.put(
-            {
-                "format_version": FORMAT_VERSION,
-                "episodes": self._episodes,
-                "complete": complete,
-                **self._info.to_json(),
-            }
-        )
+        attributes = {"format_version": FORMAT_VERSION, "episodes": episodes, "complete": complete}
+        self._root.attrs.put({**attributes, **self._info.to_json()})
+        self._episodes = episodes
+        for values in self._meta.values():
+            values.clear()
         self._committed_at = time.monotonic()
 
 
@@ -180,6 +224,7 @@ class _Column:
 
     def __init__(self, array: Any, name: str) -> None:
         self._array, self._name = array, name
+        self._written = len(array)  # an interrupted write is repeated at the same place
         self._chunk: int = array.chunks[0]
         self._buffer: list[npt.NDArray[Any]] = []
         self._buffered = 0
@@ -190,7 +235,7 @@ class _Column:
         array = group.create_dataset(
             name,
             shape=(0, *shape),
-            chunks=(max(1, CHUNK_BYTES // row_bytes), *shape),
+            chunks=(max(1, CHUNK_BYTES // max(1, row_bytes)), *shape),
             dtype=dtype,
             compressor=numcodecs.Blosc("zstd", clevel=3, shuffle=numcodecs.Blosc.SHUFFLE),
         )
@@ -204,20 +249,29 @@ class _Column:
         if self._array.dtype.kind == "f" and not np.isfinite(known).all():
             raise ValueError(f"'{self._name}' has values that are not finite")
 
-    def append(self, rows: npt.NDArray[Any]) -> None:
+    def buffer(self, rows: npt.NDArray[Any]) -> None:
         self._buffer.append(np.asarray(rows, dtype=self._array.dtype))
         self._buffered += len(rows)
-        to_chunk_end = self._chunk - len(self._array) % self._chunk
+
+    def write_whole_chunks(self) -> None:
+        to_chunk_end = self._chunk - self._written % self._chunk
         if self._buffered >= to_chunk_end:
             rows = np.concatenate(self._buffer)
             whole = to_chunk_end + (len(rows) - to_chunk_end) // self._chunk * self._chunk
-            self._array.append(rows[:whole])
+            self._write(rows[:whole])
             self._buffer, self._buffered = [rows[whole:].copy()], len(rows) - whole
 
     def flush(self) -> None:
         if self._buffered:
-            self._array.append(np.concatenate(self._buffer))
+            self._write(np.concatenate(self._buffer))
         self._buffer, self._buffered = [], 0
+
+    def _write(self, rows: npt.NDArray[Any]) -> None:
+        end = self._written + len(rows)
+        if len(self._array) != end:
+            self._array.resize(end, *self._array.shape[1:])
+        self._array[self._written : end] = rows
+        self._written = end
 
 
 def check_free(path: Path) -> None:

@@ -66,6 +66,7 @@ def test_inspect_prints_a_table_and_json(pendulum, capsys):
         (generate, ("metaworld", "assembly", "--kind", "play", "--episodes", 1, "--agent", "a"), "leave --agent out"),
         (generate, ("gym", "Hopper-v5", "--kind", "mixed", "--resume"), "leave --resume out"),
         (generate, ("gym", "Hopper-v5", "--kind", "mixed", "--image-size", 64), "leave --image-size"),
+        (generate, ("gym", "Hopper-v5", "--kind", "mixed", "--workers", 2), "leave --workers out"),
         (import_data, ("d4rl", "x.hdf5", "--tolerance", 1), "--tolerance is for rosbag"),
         (import_data, ("d4rl", "x.hdf5", "--cameras", "top=/t"), "a camera's topic is for rosbag"),
         (generate, ("gym", "Pendulum-v1", "--kind", "play", "--episodes", 1, "--seed", -1), "seed -1"),

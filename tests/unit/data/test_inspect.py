@@ -10,6 +10,7 @@ from clam_core.data.inspect import describe, joint_coverage, motions
 from clam_core.data.inspect_html import write_html
 from clam_core.data.store import DatasetInfo, Episode, EpisodeStore, StoreWriter
 from clam_core.errors import ClamError
+from clam_core.spec import ActionSpec
 
 
 def constant(value, steps=4):
@@ -103,6 +104,23 @@ def test_the_page_shows_frames(tmp_path, tiny):
     first, last = sheet[::zoom, ::zoom][:8, :6], sheet[::zoom, ::zoom][-8:, -6:]
     np.testing.assert_array_equal(first, episodes[0].observations["front"][0])
     np.testing.assert_array_equal(last, episodes[8].observations["front"][-1])
+
+
+@pytest.mark.parametrize("camera", [False, True])
+def test_a_dataset_without_episodes_has_a_page(tmp_path, tiny, camera):
+    path = tiny.dataset(tmp_path / "d", [], camera=camera)
+    write_html(path, tmp_path / "page.html")
+    assert "0 episodes" in (tmp_path / "page.html").read_text()
+    with pytest.raises(ClamError, match="has no episodes; compare two that have some"):
+        describe(path, path)
+
+
+def test_an_expert_whose_actions_nobody_knows_is_compared(tmp_path, tiny):
+    play = tiny.dataset(tmp_path / "play", [tiny.episode(0)])
+    spec = replace(tiny.spec(), action=ActionSpec((), (), (), ()))
+    with StoreWriter(tmp_path / "expert", DatasetInfo(spec, "expert", {}), actions=False) as writer:
+        writer.append(tiny.episode(1))
+    assert describe(play, tmp_path / "expert")["against"]["joint"].keys() == {"motion"}
 
 
 def test_an_unfinished_dataset_says_so(tmp_path, tiny):

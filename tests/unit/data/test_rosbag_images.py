@@ -191,6 +191,45 @@ def test_a_bad_bag_is_rejected_with_its_reason(tmp_path, robot, spoil, why):
     assert re.search(why, reason), reason
 
 
+def test_a_recorder_that_is_held_up_is_no_clock_jump(tmp_path, robot):
+    bag = robot()
+    held = START + 7 * SECOND // 5
+    bag.states = [(s, *rest, max(s, held) if s >= START + SECOND else s) for s, *rest in bag.states]
+    report, _ = import_one(bag, tmp_path)
+    assert report.kept == ("bag",)
+
+
+def test_commands_share_the_time_and_the_tolerance(tmp_path, robot):
+    bag = robot()
+    bag.images = {}
+    bag.commands = [row for row in bag.commands if row[0] >= START + SECOND]  # teleoperation begins late
+    _, store = import_one(bag, tmp_path)
+    assert len(store.episode(0)) == 4  # from 1.01 s to 2 s, at 5 Hz
+    slow = robot()
+    slow.commands = slow.commands[::4]  # 2.5 Hz
+    with pytest.raises(ClamError, match=r"no message of '/command' within 0.100 s of step 1"):
+        import_rosbag(slow.write(tmp_path / "slow"), tmp_path / "rejected", OPTIONS)
+    import_rosbag(tmp_path / "slow", tmp_path / "kept", OPTIONS, tolerance=0.25)
+    with pytest.raises(ClamError, match=r"no message of .* within 0.001 s"):
+        import_rosbag(tmp_path / "slow", tmp_path / "rejected", OPTIONS, tolerance=0.001)
+
+
+def test_a_simulator_s_steps_are_not_resampled(tmp_path, make_bag, tiny):
+    with pytest.raises(ClamError, match=r"a simulator's steps come at 20.00 Hz, not 5; leave --rate out"):
+        import_one(make_bag(tiny.episode(0)), tmp_path, ImportOptions(rate=5.0))
+
+
+def test_bags_that_hold_no_state_or_no_names_are_told(tmp_path, robot):
+    bag = robot()
+    bag.states = []
+    with pytest.raises(ClamError, match=r"bag \(it has /camera/top/.*; see --state-topic\)"):
+        import_one(bag, tmp_path)
+    bag = robot()
+    bag.states = [(stamp, (), []) for stamp, *_ in bag.states]
+    with pytest.raises(ClamError, match="names nothing"):
+        import_rosbag(bag.write(tmp_path / "nameless"), tmp_path / "out", OPTIONS)
+
+
 def test_one_dropped_frame_is_a_remark(tmp_path, robot):
     bag = robot()
     drop_one_frame(bag)

@@ -92,7 +92,9 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(tmp_path, tiny, sources
     with pytest.raises(ClamError, match="differ in cameras; merge like with like"):
         select([*sources, pictured], tmp_path / "out", Selection())
     with pytest.raises(ClamError, match=r"no episode of .* is left"):
-        select(sources, tmp_path / "out", Selection(kinds=("expert",)))
+        select(sources, tmp_path / "out", Selection(success=True, kinds=("play",)))
+    with pytest.raises(ClamError, match="no episode has kind 'plya', did you mean 'play'"):
+        select(sources, tmp_path / "out", Selection(kinds=("plya",)))
     assert not (tmp_path / "out").exists()
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import zarr
 
 from clam_core.data.store import DatasetInfo, EpisodeStore, StoreWriter
 from clam_core.errors import ClamError
@@ -150,6 +151,76 @@ def test_a_killed_writer_leaves_a_readable_dataset_that_can_be_resumed(tmp_path,
         np.testing.assert_array_equal(store.episode(index).observations["state"], episode.observations["state"])
         np.testing.assert_array_equal(store.episode(index).actions, episode.actions)
     assert store.episode_metadata == [episode.metadata] * (kept + 1)
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, OSError(28, "No space left on device")])
+@pytest.mark.parametrize("failing", range(0, 14, 2))
+def test_a_write_that_fails_midway_never_commits_other_rows(tmp_path, tiny, monkeypatch, fault, failing):
+    """Wherever it strikes, and also when the writer tries again on its way out."""
+    monkeypatch.setattr("clam_core.data.store_writer.COMMIT_SECONDS", -1.0)
+    real, count = zarr.Array.__setitem__, 0
+
+    def set_item(array, key, value):
+        nonlocal count
+        count += 1
+        if count == 9 + failing:
+            raise fault
+        real(array, key, value)
+
+    monkeypatch.setattr(zarr.Array, "__setitem__", set_item)
+    episodes = [tiny.episode(seed, camera=True, success=True) for seed in range(6)]
+    with pytest.raises((KeyboardInterrupt, ClamError)):
+        write_episodes(tmp_path / "d", tiny, episodes)
+    store = EpisodeStore.open(tmp_path / "d")
+    assert store.num_episodes >= 1
+    for index in range(store.num_episodes):
+        found = store.episode(index)
+        assert found.seed == index and found.success
+        for name, rows in episodes[index].observations.items():
+            np.testing.assert_array_equal(found.observations[name], rows)
+        np.testing.assert_array_equal(found.actions, episodes[index].actions)
+        np.testing.assert_array_equal(found.rewards, episodes[index].rewards)
+
+
+def write_episodes(path, tiny, episodes):
+    with StoreWriter(path, DatasetInfo(tiny.spec(True), "mixed", {}), actions=True) as writer:
+        for episode in episodes:
+            writer.append(episode)
+
+
+def test_a_full_disk_is_one_line_and_keeps_what_was_committed(tmp_path, tiny, monkeypatch):
+    path = tmp_path / "d"
+    monkeypatch.setattr("clam_core.data.store_writer.COMMIT_SECONDS", -1.0)
+    with writer_of(path, tiny) as writer:
+        writer.append(tiny.episode(0))
+        monkeypatch.setattr(zarr.Array, "resize", full_disk)
+        with pytest.raises(ClamError, match=r"No space left on device.*1 episodes of it are kept; make room"):
+            writer.append(tiny.episode(1))
+        monkeypatch.undo()
+    assert EpisodeStore.open(path).episode_seeds.tolist() == [0, 1]
+
+
+def full_disk(*_):
+    raise OSError(28, "No space left on device")
+
+
+def test_a_dataset_has_one_writer_at_a_time(tmp_path, tiny):
+    with writer_of(tmp_path / "d", tiny) as writer:
+        writer.append(tiny.episode(0))
+        with pytest.raises(ClamError, match="being written by another process"):
+            writer_of(tmp_path / "d", tiny, resume=True).__enter__()
+    with writer_of(tmp_path / "d", tiny, resume=True) as writer:
+        writer.append(tiny.episode(1))
+    assert EpisodeStore.open(tmp_path / "d").episode_seeds.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["state", "action", "stamp"])
+def test_a_camera_is_not_called_like_another_array(tmp_path, tiny, name):
+    spec = tiny.spec(True)
+    cameras = (replace(spec.observation.cameras[0], name=name),)
+    spec = replace(spec, observation=replace(spec.observation, cameras=cameras))
+    with pytest.raises(ClamError, match=f"a camera cannot be called '{name}'"):
+        StoreWriter(tmp_path / "d", DatasetInfo(spec, "mixed", {}), actions=True)
 
 
 def test_only_the_same_dataset_is_resumed(tmp_path, tiny):
