@@ -12,6 +12,7 @@ An episode that the environment ended early is as long as it was: no transition 
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 
 LEARNED_KINDS = ("expert", "mixed", "medium-replay", "play")
 MEDIUM_SCORE = 100.0 / 3.0  # normalized return
+EXPERT_SCORE = 90.0  # below which a policy's rollouts are called expert with a warning only
 PACKAGES = ("gymnasium", "mujoco", "sbx-rl", "jax", "zarr")  # whose versions decide what comes out
+_log = logging.getLogger(__name__)
 
 
 def is_learned(env: str, task: str) -> bool:
@@ -88,7 +91,12 @@ def generate_rl(
         info.provenance.update({"seed": seed, "agent": config.to_json(), "agent_evaluations": scores})
         if kind == "expert":
             assert episodes is not None
-            info.provenance["policy"] = trained.load_best().to_json()
+            best = trained.load_best()
+            info.provenance["policy"] = best.to_json()
+            if best.normalized < EXPERT_SCORE:
+                _log.warning(
+                    "the best policy of agent '%s' has normalized return %.0f: no expert", folder, best.normalized
+                )
             chosen, count = _rollouts(trained, range(seed, seed + episodes)), episodes
         else:
             available = reached.episodes if replay and reached else sum(1 for _ in trained.agent.replay.episodes(seed))

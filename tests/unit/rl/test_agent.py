@@ -99,8 +99,9 @@ def test_episodes_asked_for_are_spread_over_training(trained, tmp_path):
         generate_rl("gym", "Hopper-v5", "mixed", 100_000, 0, tmp_path / "x", agent=trained, config=CONFIG)
 
 
-def test_expert_episodes_are_those_of_the_best_policy(trained, tmp_path):
+def test_expert_episodes_are_those_of_the_best_policy(trained, tmp_path, caplog):
     generate_rl("gym", "Hopper-v5", "expert", 2, 7, tmp_path / "a", agent=trained.parent / "other", config=CONFIG)
+    assert "no expert" in caplog.text  # after a few hundred steps
     store = EpisodeStore.open(tmp_path / "a")
     assert list(store.episode_seeds) == [7, 8]
     evaluations = store.info.provenance["agent_evaluations"]
