@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clam_core.data.bag_reader import BagError, CameraStream, Recording, Series, Topics, difference
+from clam_core.data.bag_reader import CameraStream, Recording, Series, Topics, difference
 from clam_core.data.bag_timing import GAP, check_clock, common_ticks, nearest, timing
 from clam_core.data.episode import Episode
+from clam_core.data.importing import EpisodeError
 from clam_core.operators import KINDS, keep_episode
 from clam_core.spec import ActionSpec, EnvironmentSpec, ObservationSpec
 
@@ -61,7 +62,7 @@ def join(
     """The episode in `recording`, with the cameras of `spec`.
 
     Raises:
-        BagError: it is not sound.
+        EpisodeError: it is not sound.
     """
     alignment = alignment or Alignment()
     unfinished = recording.recovered or recording.description.get("complete") is False
@@ -74,11 +75,11 @@ def join(
         _check_steps(state)
         own = 1.0 / measured_period(state.stamps)
         if alignment.rate is not None and abs(own - alignment.rate) > RATE_TOLERANCE * alignment.rate:
-            raise BagError(f"a simulator's steps come at {own:.2f} Hz, not {alignment.rate:g}; leave --rate out")
+            raise EpisodeError(f"a simulator's steps come at {own:.2f} Hz, not {alignment.rate:g}; leave --rate out")
     else:
         check_clock(state.stamps, state.received, topics.state)
         if recording.description.get("dropped"):
-            raise BagError(f"its recorder dropped {recording.description['dropped']} messages")
+            raise EpisodeError(f"its recorder dropped {recording.description['dropped']} messages")
         if alignment.rate is not None:
             others = [camera.stamps for camera in cameras.values()]
             if actions and recording.command is not None and (recording.command.stamps > 0).all():
@@ -101,7 +102,7 @@ def join(
     if recording.status is None and recording.description.get("success") is None:
         notes.append("success unknown: neither episode/status nor episode.yaml tells; stored as false")
     elif kind in KINDS and not keep_episode(kind, success):
-        raise BagError(f"a {'successful' if success else 'failed'} episode does not belong into {kind} data")
+        raise EpisodeError(f"a {'successful' if success else 'failed'} episode does not belong into {kind} data")
     stamps = (state.stamps - state.stamps[0]) * 1e-9
     metadata = {"bag": recording.bag.name, **({"timing": measured} if measured else {})}
     episode = Episode({"state": states}, matched, rewards, successes, seed, metadata, stamps)
@@ -113,7 +114,7 @@ def _cameras(recording: Recording, spec: EnvironmentSpec, in_band: bool) -> dict
     cameras = {}
     for camera in spec.observation.cameras:
         if camera.name not in recording.cameras:
-            raise BagError(f"no images of camera '{camera.name}'; the bag has {recording.listed_topics()}")
+            raise EpisodeError(f"no images of camera '{camera.name}'; the bag has {recording.listed_topics()}")
         stream = cameras[camera.name] = recording.cameras[camera.name]
         if not in_band:
             check_clock(stream.stamps, stream.received, stream.topic)
@@ -157,7 +158,7 @@ def spec_from_bags(recordings: list[Recording], env: str, task: str, rate: float
     """
     sound = [r for r in recordings if r.state is not None and len(np.unique(r.state.stamps)) > 1]
     if not sound:
-        raise BagError("no bag has two observations")
+        raise EpisodeError("no bag has two observations")
     states = [r.state for r in sound if r.state is not None]
     seen = Counter(state.names for state in states).most_common(1)[0][0]
     names = tuple(name for name in seen if name not in (EPISODE_INDEX, EPISODE_STEP))
@@ -186,16 +187,16 @@ def _steps(state: Series, rate: float | None) -> int:
 def _observations(recording: Recording, topics: Topics) -> Series:
     """The state messages, repeats of the same message removed."""
     if recording.state is None:
-        raise BagError(f"no messages on topic '{topics.state}'; the bag has {recording.listed_topics()}")
+        raise EpisodeError(f"no messages on topic '{topics.state}'; the bag has {recording.listed_topics()}")
     state = _unique(recording.state, "observation")
     if not np.isfinite(state.values).all():
         row, column = np.argwhere(~np.isfinite(state.values))[0]
-        raise BagError(f"observation {row} has {state.values[row, column]} in '{state.names[column]}'")
+        raise EpisodeError(f"observation {row} has {state.values[row, column]} in '{state.names[column]}'")
     backward = np.flatnonzero(np.diff(state.stamps) <= 0)
     if len(backward):
-        raise BagError(f"stamps go back after observation {backward[0]}; they must grow")
+        raise EpisodeError(f"stamps go back after observation {backward[0]}; they must grow")
     if len(state.stamps) < 2:
-        raise BagError(f"{len(state.stamps)} observation; an episode has at least two")
+        raise EpisodeError(f"{len(state.stamps)} observation; an episode has at least two")
     return state
 
 
@@ -205,7 +206,7 @@ def _unique(series: Series, what: str) -> Series:
     for row, stamp in enumerate(series.stamps.tolist()):
         known = first.setdefault(stamp, row)
         if not np.array_equal(series.values[known], series.values[row], equal_nan=True):
-            raise BagError(f"two different messages of {what} at stamp {stamp * 1e-9:.6f} s")
+            raise EpisodeError(f"two different messages of {what} at stamp {stamp * 1e-9:.6f} s")
     rows = list(first.values())
     return replace(series, stamps=series.stamps[rows], received=series.received[rows], values=series.values[rows])
 
@@ -213,30 +214,30 @@ def _unique(series: Series, what: str) -> Series:
 def _check_steps(state: Series) -> None:
     indices = np.unique(state.column(EPISODE_INDEX)) if EPISODE_INDEX in state.names else np.zeros(1)
     if len(indices) > 1:
-        raise BagError(f"{len(indices)} episodes in one bag (episode/index {indices.astype(int).tolist()[:5]})")
+        raise EpisodeError(f"{len(indices)} episodes in one bag (episode/index {indices.astype(int).tolist()[:5]})")
     steps = state.column(EPISODE_STEP).astype(int)
     if steps[0] != 0:
-        raise BagError(f"the first observation is step {steps[0]}, not 0: the beginning is missing")
+        raise EpisodeError(f"the first observation is step {steps[0]}, not 0: the beginning is missing")
     jumps = np.flatnonzero(np.diff(steps) != 1)
     if len(jumps):
-        raise BagError(f"step {steps[jumps[0]] + 1} is missing: {steps[jumps[0] + 1]} follows {steps[jumps[0]]}")
+        raise EpisodeError(f"step {steps[jumps[0]] + 1} is missing: {steps[jumps[0] + 1]} follows {steps[jumps[0]]}")
 
 
 def _check_spacing(state: Series, spec: EnvironmentSpec) -> None:
     period = measured_period(state.stamps)
     if abs(1.0 / period - spec.rate) > RATE_TOLERANCE * spec.rate:
-        raise BagError(f"observations come at {1.0 / period:.2f} Hz, expected {spec.rate:.2f} Hz")
+        raise EpisodeError(f"observations come at {1.0 / period:.2f} Hz, expected {spec.rate:.2f} Hz")
     gaps = np.flatnonzero(np.diff(state.stamps) * 1e-9 > GAP * period)
     if len(gaps):
         gap = (state.stamps[gaps[0] + 1] - state.stamps[gaps[0]]) * 1e-9
-        raise BagError(f"a frame was dropped: {gap:.3f} s after observation {gaps[0]}, period {period:.3f} s")
+        raise EpisodeError(f"a frame was dropped: {gap:.3f} s after observation {gaps[0]}, period {period:.3f} s")
 
 
 def _in_order(series: Series, names: tuple[str, ...], topic: str) -> npt.NDArray[np.float64]:
     """Columns of `series` in the order of `names`."""
     found = [name for name in series.names if name not in (EPISODE_INDEX, EPISODE_STEP)]
     if set(found) != set(names):
-        raise BagError(f"names in '{topic}' are not those expected: {difference(names, found)}")
+        raise EpisodeError(f"names in '{topic}' are not those expected: {difference(names, found)}")
     return series.values[:, [series.names.index(name) for name in names]]
 
 
@@ -245,7 +246,7 @@ def _actions(
 ) -> tuple[npt.NDArray[np.float64], int]:
     """Actions ``(T, A)``, one for every observation but the last, and how many commands answered none."""
     if recording.command is None:
-        raise BagError(
+        raise EpisodeError(
             f"no messages on topic '{topics.command}'; the bag has {recording.listed_topics()} "
             "(import with --no-actions for an unlabeled dataset)"
         )
@@ -262,14 +263,14 @@ def _actions(
         chosen = np.append(order[nearest(command.stamps[order], when[:-1], tolerance, topics.command)], -1)
     missing = np.flatnonzero(chosen[:-1] < 0)
     if len(missing):
-        raise BagError(f"no command for observation {missing[0]} ({len(missing)} of {len(chosen) - 1} missing)")
+        raise EpisodeError(f"no command for observation {missing[0]} ({len(missing)} of {len(chosen) - 1} missing)")
     values = _in_order(command, spec.action.names, topics.command)[chosen[:-1]]
     low, high = np.asarray(spec.action.low), np.asarray(spec.action.high)
     slack = LIMIT_TOLERANCE * np.maximum(1.0, np.abs(high - low))
     bad = np.argwhere(~((values >= low - slack) & (values <= high + slack)))
     if len(bad):
         row, column = bad[0]
-        raise BagError(
+        raise EpisodeError(
             f"action '{spec.action.names[column]}' is {values[row, column]:g} at step {row}, "
             f"limits {low[column]:g} to {high[column]:g}"
         )
@@ -304,7 +305,7 @@ def _status(
     described = recording.description.get("seed")
     if recording.status is None:
         if in_band:
-            raise BagError(f"no messages on topic '{topics.status}'; the bag has {recording.listed_topics()}")
+            raise EpisodeError(f"no messages on topic '{topics.status}'; the bag has {recording.listed_topics()}")
         successes = np.zeros(steps, dtype=bool)
         successes[-1] = bool(recording.description.get("success"))
         return np.zeros(steps), successes, described if isinstance(described, int) else None
@@ -312,14 +313,14 @@ def _status(
     rows = {stamp: row for row, stamp in enumerate(status.stamps.tolist())}
     missing = [i for i, stamp in enumerate(state.stamps.tolist()) if i and stamp not in rows]
     if missing:
-        raise BagError(f"no episode/status for step {missing[0]} ({len(missing)} of {steps} missing)")
+        raise EpisodeError(f"no episode/status for step {missing[0]} ({len(missing)} of {steps} missing)")
     needed = {"reward", "success", "done", "episode/seed"}
     if not needed <= set(status.names):
-        raise BagError(f"names in '{topics.status}' are not those expected: {difference(needed, status.names)}")
+        raise EpisodeError(f"names in '{topics.status}' are not those expected: {difference(needed, status.names)}")
     order = [rows[stamp] for stamp in state.stamps[1:].tolist()]
     if not np.isfinite(status.values[order]).all():
-        raise BagError("episode/status has values that are not finite")
+        raise EpisodeError("episode/status has values that are not finite")
     if not status.column("done")[order[-1]]:
-        raise BagError(f"the episode is not finished: it stops at step {steps}")
+        raise EpisodeError(f"the episode is not finished: it stops at step {steps}")
     seed = int(status.column("episode/seed")[order[-1]])
     return status.column("reward")[order], status.column("success")[order] > 0.5, seed if seed >= 0 else None

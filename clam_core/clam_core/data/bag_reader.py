@@ -26,9 +26,6 @@ STATE_TOPIC, COMMAND_TOPIC, STATUS_TOPIC = "/observation/state", "/command", "/e
 _JOINT_STATE, _JOINT_TRAJECTORY = "sensor_msgs/msg/JointState", "trajectory_msgs/msg/JointTrajectory"
 
 
-BagError = EpisodeError  # why a bag cannot become an episode
-
-
 @dataclass(frozen=True)
 class Topics:
     """Names of the topics that make an episode; `cameras` (name → topic) beside those that a bag shows to have."""
@@ -106,7 +103,7 @@ def read_bag(bag: Path, topics: Topics) -> Recording:
     """Read one bag folder. An unfinished one (killed recorder) is read up to its last complete record.
 
     Raises:
-        BagError: the bag is corrupt, or a message of an expected topic has another type or changes its names.
+        EpisodeError: the bag is corrupt, or a message of an expected topic has another type or changes its names.
     """
     description = _read_description(bag)
     with open_bag(bag) as (reader, recovered):
@@ -138,19 +135,19 @@ def open_bag(bag: Path) -> Iterator[tuple[Reader, bool]]:
     """A reader of bag folder `bag`, and whether that is what could be recovered of an unfinished one.
 
     Raises:
-        BagError: the bag is corrupt; also for what its parsers stumble over while it is read.
+        EpisodeError: the bag is corrupt; also for what its parsers stumble over while it is read.
     """
     with tempfile.TemporaryDirectory(prefix="clam-bag-") as scratch:
         try:
             recovered = recover(bag, Path(scratch)) if is_unfinished(bag) else None
             with Reader(recovered or bag) as reader:
                 yield reader, recovered is not None
-        except BagError:
+        except EpisodeError:
             raise
         except ClamError as error:
-            raise BagError(str(error)) from error
+            raise EpisodeError(str(error)) from error
         except Exception as error:  # rosbags raises whatever a damaged file makes its parsers stumble over
-            raise BagError(f"the bag is corrupt ({_one_line(error)})") from error
+            raise EpisodeError(f"the bag is corrupt ({_one_line(error)})") from error
 
 
 def bag_hash(bag: Path) -> str:
@@ -174,16 +171,16 @@ def _read_description(bag: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(file.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BagError(f"episode.yaml cannot be read ({_one_line(error)})") from error
+        raise EpisodeError(f"episode.yaml cannot be read ({_one_line(error)})") from error
     if not isinstance(content, dict):
-        raise BagError("episode.yaml is not a mapping of names to values")
+        raise EpisodeError("episode.yaml is not a mapping of names to values")
     return content
 
 
 def _read_series(reader: Reader, topic: str, kind: str) -> Series | None:
     connections = [connection for connection in reader.connections if connection.topic == topic]
     if any(connection.msgtype != kind for connection in connections):
-        raise BagError(f"topic '{topic}' has type {connections[0].msgtype}, expected {kind}")
+        raise EpisodeError(f"topic '{topic}' has type {connections[0].msgtype}, expected {kind}")
     if not connections:
         return None
     typestore = get_typestore(Stores.ROS2_JAZZY)
@@ -197,7 +194,9 @@ def _read_series(reader: Reader, topic: str, kind: str) -> Series | None:
         if names is None:
             names = message_names
         elif message_names != names:
-            raise BagError(f"names in '{topic}' change at message {len(stamps)}: {difference(names, message_names)}")
+            raise EpisodeError(
+                f"names in '{topic}' change at message {len(stamps)}: {difference(names, message_names)}"
+            )
         stamps.append(message.header.stamp.sec * 10**9 + message.header.stamp.nanosec)
         received.append(time)
         values.append(row)
@@ -209,7 +208,7 @@ def _read_series(reader: Reader, topic: str, kind: str) -> Series | None:
 def _read_camera(reader: Reader, topic: str) -> CameraStream | None:
     connections = [connection for connection in reader.connections if connection.topic == topic]
     if any(connection.msgtype not in (IMAGE, COMPRESSED) for connection in connections):
-        raise BagError(f"topic '{topic}' has type {connections[0].msgtype}, expected {IMAGE} or {COMPRESSED}")
+        raise EpisodeError(f"topic '{topic}' has type {connections[0].msgtype}, expected {IMAGE} or {COMPRESSED}")
     times = [(stamp_of(data), received) for _, received, data in reader.messages(connections)] if connections else []
     if not times:
         return None
@@ -223,14 +222,14 @@ def _content(message: Any, kind: str, topic: str) -> tuple[tuple[str, ...], npt.
         names, row = tuple(message.name), np.asarray(message.position, dtype=np.float64)
     else:
         if not message.points:
-            raise BagError(f"a message of '{topic}' has no point")
+            raise EpisodeError(f"a message of '{topic}' has no point")
         names, row = tuple(message.joint_names), np.asarray(message.points[0].positions, dtype=np.float64)
     if not names:
-        raise BagError(f"a message of '{topic}' names nothing")
+        raise EpisodeError(f"a message of '{topic}' names nothing")
     if len(names) != len(row):
-        raise BagError(f"a message of '{topic}' has {len(names)} names but {len(row)} values")
+        raise EpisodeError(f"a message of '{topic}' has {len(names)} names but {len(row)} values")
     if len(set(names)) != len(names):
-        raise BagError(f"a message of '{topic}' names a value twice")
+        raise EpisodeError(f"a message of '{topic}' names a value twice")
     return names, row
 
 

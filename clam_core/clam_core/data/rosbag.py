@@ -13,9 +13,9 @@ from tqdm import tqdm
 
 from clam_core.data.bag_images import frame_size, read_frames
 from clam_core.data.bag_join import Alignment, join, spec_from_bags
-from clam_core.data.bag_reader import BagError, Recording, Topics, bag_hash, find_bags, open_bag, read_bag
+from clam_core.data.bag_reader import Recording, Topics, bag_hash, find_bags, open_bag, read_bag
 from clam_core.data.episode import DatasetInfo, Episode
-from clam_core.data.importing import UNKNOWN, ImportOptions, ImportReport, import_all, nothing_sound
+from clam_core.data.importing import UNKNOWN, EpisodeError, ImportOptions, ImportReport, import_all, nothing_sound
 from clam_core.data.provenance import provenance
 from clam_core.data.store_writer import check_free
 from clam_core.envs import ENVS, make_env
@@ -61,15 +61,15 @@ class RosbagSource:
         self._options = options
         self._topics = topics
         self._alignment = Alignment(options.rate, tolerance)
-        self._recordings: dict[str, Recording | BagError] = {}
+        self._recordings: dict[str, Recording | EpisodeError] = {}
         quiet = None if progress is None else not progress
         for name, bag in tqdm(self._bags.items(), desc="read bags", unit="bag", disable=quiet):
             try:
                 self._recordings[name] = read_bag(bag, topics)
-            except BagError as error:
+            except EpisodeError as error:
                 self._recordings[name] = error
         sound = [r for r in self._recordings.values() if isinstance(r, Recording)]
-        reasons = [(name, str(r)) for name, r in self._recordings.items() if isinstance(r, BagError)]
+        reasons = [(name, str(r)) for name, r in self._recordings.items() if isinstance(r, EpisodeError)]
         self._kind = options.kind or _agreed(sound, "kind", None) or UNKNOWN
         spec = _spec(sound, options, reasons)
         self.info = DatasetInfo(spec, self._kind, provenance("import rosbag", ("rosbags", "mcap", "zarr")))
@@ -82,7 +82,7 @@ class RosbagSource:
     def read(self, name: str) -> tuple[Episode, tuple[str, ...]]:
         """See `Source`."""
         recording = self._recordings[name]
-        if isinstance(recording, BagError):
+        if isinstance(recording, EpisodeError):
             raise recording
         spec = self.info.spec
         joined = join(
@@ -146,7 +146,7 @@ def _spec(recordings: list[Recording], options: ImportOptions, reasons: list[tup
     else:
         try:
             spec = spec_from_bags(recordings, env or UNKNOWN, task or UNKNOWN, options.rate)
-        except BagError as error:
+        except EpisodeError as error:
             raise nothing_sound(reasons or [(_stateless(recordings), str(error))]) from error
     cameras = tuple(_camera(recordings, name, options.image_size) for name in _camera_names(recordings, options))
     return replace(spec, observation=replace(spec.observation, cameras=cameras))
@@ -179,7 +179,7 @@ def _camera(recordings: list[Recording], name: str, image_size: int | None) -> C
             try:
                 with open_bag(recording.bag) as (reader, _):
                     return CameraSpec(name, *frame_size(reader, recording.cameras[name].topic))
-            except BagError as error:
+            except EpisodeError as error:
                 reasons.append((recording.bag.name, str(error)))
     raise nothing_sound(reasons)
 

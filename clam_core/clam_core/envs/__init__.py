@@ -17,9 +17,6 @@ ENVS: dict[str, str] = {
     "calvin": "clam_core.envs.calvin:Calvin",
 }
 
-#: Those that take ``image_size`` and ``camera``.
-CAMERA_ENVS = ("metaworld", "gym", "dmcontrol", "calvin")
-
 
 def make_env(env: str, task: str, **options: Any) -> Environment:
     """The environment `env` doing `task`. Options are the class's own, e.g. ``image_size`` of Meta-World.
@@ -47,11 +44,12 @@ def make_env_of(spec: EnvironmentSpec, env: str | None = None, task: str | None 
     cameras = spec.observation.cameras
     if not cameras:
         return make_env(env, task)
-    if env not in CAMERA_ENVS or len(cameras) > 1 or cameras[0].height != cameras[0].width:
-        names = ", ".join(camera.name for camera in cameras)
-        valid = ", ".join(CAMERA_ENVS)
-        raise ClamError(f"environment '{env}' cannot show what this policy sees (cameras {names}); use one of {valid}")
+    if len(cameras) > 1 or cameras[0].height != cameras[0].width:
+        seen = ", ".join(f"{camera.name} {camera.width}x{camera.height}" for camera in cameras)
+        raise ClamError(
+            f"an environment shows one square camera, this policy sees {seen}; use another policy"
+        )
     return make_env(env, task, image_size=cameras[0].height, camera=cameras[0].name)
 
 
-__all__ = ["CAMERA_ENVS", "ENVS", "Environment", "Step", "make_env", "make_env_of"]
+__all__ = ["ENVS", "Environment", "Step", "make_env", "make_env_of"]
