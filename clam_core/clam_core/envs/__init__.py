@@ -46,9 +46,7 @@ def make_env_of(spec: EnvironmentSpec, env: str | None = None, task: str | None 
         return make_env(env, task)
     if len(cameras) > 1 or cameras[0].height != cameras[0].width:
         seen = ", ".join(f"{camera.name} {camera.width}x{camera.height}" for camera in cameras)
-        raise ClamError(
-            f"an environment shows one square camera, this policy sees {seen}; use another policy"
-        )
+        raise ClamError(f"an environment shows one square camera, this policy sees {seen}; use another policy")
     return make_env(env, task, image_size=cameras[0].height, camera=cameras[0].name)
 
 
