@@ -1,4 +1,9 @@
-"""Run a benchmark and write what came out to docs/results/NAME.json, .md and .png.
+"""A table of the paper beside ours, or a speed benchmark; docs/results/NAME.json, .md and .png say what came out.
+
+Tables and figures: table1, table2, table4 to table9, fig3, fig4a to fig4d. Every cell (method, task, seed) is a run
+folder below --folder that can be opened with `clam relabel` and `clam eval`; an interrupted bench goes on where it
+stopped, and tables share cells. Two settings: `recommended` are our presets, made for minutes on two cores; `paper`
+are the paper's own, whose updates --budget scales (cpu: 0.01 of them, gpu: all, or a number for both settings).
 
 train-step: updates per second and memory of one training step of the paper's Transformer-CLAM (Tables 11 and 12).
 With --reference it takes turns with the authors' own modules (a checkout of clamrobot/clam_code, whose imports must
@@ -7,6 +12,11 @@ be installed: omegaconf); without, that half is skipped.
 data: how fast datasets are made (bag import, generation, rendering), opened and read.
 
 Examples:
+  clam bench table4
+  clam bench table4 --rows mlp-clam,vpt --columns assembly --seeds 1
+  clam bench table5 --setting both --budget gpu --device cuda --workers 8
+  clam bench table4 --ray auto
+  clam bench table4 --plan
   clam bench data
   clam bench train-step --reference ../clam_code
   clam bench train-step --device cuda compile=true --out results
@@ -22,26 +32,87 @@ from typing import Any
 
 from clam_core.cli.types import positive_int
 from clam_core.deploy.device import resolve_device
+from clam_core.errors import ClamError, did_you_mean
 
 NAME = "bench"
-HELP = "a speed benchmark, train-step beside the authors' code where it is at hand"
-BENCHMARKS = ("train-step", "data")
+HELP = "a table of the paper beside ours, or a speed benchmark"
+SPEED = ("train-step", "data")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``clam bench``."""
-    parser.add_argument("name", choices=BENCHMARKS, metavar="NAME", help=", ".join(BENCHMARKS))
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="of our training, e.g. compile=true")
-    parser.add_argument("--reference", type=Path, metavar="DIR", help="checkout of the authors' clam_code")
+    parser.add_argument("name", metavar="NAME", help="table4, fig4a, …, train-step, data")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="train-step: of our training")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default: %(default)s)")
-    parser.add_argument("--rounds", type=positive_int, default=7, metavar="N", help="timed rounds (default: 7)")
-    parser.add_argument("--updates", type=positive_int, default=10, metavar="N", help="per round (default: 10)")
     parser.add_argument("--out", type=Path, default=Path("docs/results"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    tables = parser.add_argument_group("tables")
+    tables.add_argument("--setting", default="recommended", help="recommended, paper or both (default: %(default)s)")
+    tables.add_argument("--budget", default="cpu", help="cpu, gpu or a share of the updates (default: %(default)s)")
+    tables.add_argument("--rows", type=_names, metavar="A,B", help="only these methods, e.g. mlp-clam,vpt")
+    tables.add_argument("--columns", type=_names, metavar="A,B", help="only these tasks or values, e.g. assembly")
+    tables.add_argument("--seeds", type=positive_int, default=3, metavar="N", help="default: %(default)s")
+    tables.add_argument("--first-seed", type=int, default=0, metavar="N", help="default: %(default)s")
+    tables.add_argument(
+        "--episodes", type=positive_int, default=50, metavar="N", help="rollouts per cell (default: %(default)s)"
+    )
+    tables.add_argument("--workers", type=positive_int, metavar="W", help="processes (default: one per core)")
+    tables.add_argument("--ray", metavar="ADDRESS", help="run the cells on a Ray cluster: its address, or auto")
+    tables.add_argument(
+        "--folder", type=Path, default=Path("runs/bench"), metavar="DIR", help="datasets and runs (%(default)s)"
+    )
+    tables.add_argument("--plan", action="store_true", help="say which cells would run, and run none")
+    speed = parser.add_argument_group("train-step")
+    speed.add_argument("--reference", type=Path, metavar="DIR", help="checkout of the authors' clam_code")
+    speed.add_argument("--rounds", type=positive_int, default=7, metavar="N", help="timed rounds (default: 7)")
+    speed.add_argument("--updates", type=positive_int, default=10, metavar="N", help="per round (default: 10)")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run ``clam bench``."""
+    if arguments.name in SPEED:
+        return _speed(arguments)
+    from clam_core.bench.tables import TABLES, find_table, planned, run_table
+
+    if arguments.name not in TABLES:
+        raise ClamError(f"unknown benchmark '{arguments.name}': {did_you_mean(arguments.name, (*TABLES, *SPEED))}")
+    if arguments.overrides:
+        raise ClamError(f"'{arguments.overrides[0]}': a table's numbers are those of its presets; leave it out")
+    table, options = find_table(arguments.name), _table_options(arguments)
+    if arguments.plan:
+        for _, _, cell in planned(table, options):
+            state = "done" if (cell.folder(options.root) / "outcome.json").is_file() else "to do"
+            print(f"{state:6s} {cell.folder(options.root)}")
+        return 0
+    folder = run_table(table, options)
+    print((folder / f"{table.name}.json").read_text() if arguments.json else folder / f"{table.name}.md")
+    return 0
+
+
+def _table_options(arguments: argparse.Namespace) -> Any:
+    from clam_core.bench.tables import Pool, TableOptions
+    from clam_core.bench.tables.rows import SETTINGS
+
+    return TableOptions(
+        settings=SETTINGS if arguments.setting == "both" else (arguments.setting,),
+        budget=arguments.budget,
+        rows=arguments.rows,
+        columns=arguments.columns,
+        seeds=arguments.seeds,
+        first_seed=arguments.first_seed,
+        episodes=arguments.episodes,
+        device=str(resolve_device(arguments.device)),
+        root=arguments.folder,
+        out=arguments.out,
+        pool=Pool(arguments.workers or os.cpu_count() or 1, arguments.ray),
+    )
+
+
+def _speed(arguments: argparse.Namespace) -> int:
     from clam_core.bench.report import as_lines, write
 
     if arguments.name == "data":

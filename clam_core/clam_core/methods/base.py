@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -175,6 +176,13 @@ class Method(nn.Module, ABC):
             "grounding/error": float((labels - truth).square().mean()),
         }
 
+    @cached_property
+    def exact(self) -> list[int]:
+        """Indices of the state features that `GroundingConfig.exact` names."""
+        names = self.spec.observation.names
+        plain = [names[i] for i, minus in zip(self.actor.config.select, self.actor.config.minus, strict=True) if minus < 0]
+        return [i for i, n in enumerate(plain) if any(fnmatchcase(n, p) for p in self.config.grounding.exact)]
+
     def noisy(self, batch: Batch) -> Batch:
         """A labeled batch with the input noise of `GroundingConfig` on its state features."""
         grounding, features, window = self.config.grounding, self.actor.features, batch.window
@@ -182,6 +190,7 @@ class Method(nn.Module, ABC):
             return batch
         scale = torch.full_like(window.state[0, 0], grounding.motion_noise)
         scale[: features.state_dim] = grounding.state_noise
+        scale[: features.state_dim][self.exact] = grounding.motion_noise
         state = window.state + torch.randn_like(window.state) * scale
         return Batch(Observations(state, window.images, window.timestep), batch.context, batch.target, batch.mask)
 
@@ -192,11 +201,23 @@ class Method(nn.Module, ABC):
             "policy",
             trained_modules(policy),
             options,
-            lambda update: {"loss": imitation_loss(policy, train.sample(options.batch_size))},
+            lambda update: {"loss": self.imitation_loss(train.sample(options.batch_size))},
             lambda: self.imitation_error(policy, held_out),
             begin=lambda: prepare_policy(policy, idm),
             deployable=True,
         )
+
+    def imitation_loss(self, batch: Batch) -> Tensor:
+        """What the policy minimizes (Algorithm 1, line 17)."""
+        return imitation_loss(self.actor.policy, self.unsteady(batch))
+
+    def unsteady(self, batch: Batch) -> Batch:
+        """A batch for the policy, with the noise of `PolicyConfig` on its state features."""
+        window, noise = batch.window, self.config.policy.noise
+        if not noise:
+            return batch
+        state = window.state + noise * torch.randn_like(window.state)
+        return Batch(Observations(state, window.images, window.timestep), batch.context, batch.target, batch.mask)
 
     @torch.no_grad()
     def imitation_error(

@@ -154,6 +154,25 @@ class Clam(Method):
         span = Span.of_policy(self.config.policy.chunk)
         return transitions.with_targets((z - self.latent_mean) / self.latent_std, span)
 
+    def imitation_loss(self, batch: Batch) -> Tensor:
+        """Line 17, and with ``policy.decoded_weight`` the squared error of the decoded actions."""
+        weight, decoder = self.config.policy.decoded_weight, self.actor.decoder
+        if not weight or decoder is None:
+            return super().imitation_loss(batch)
+        batch = self.unsteady(batch)
+        assert batch.target is not None
+        predicted = self.actor.policy(batch.observation)
+        latent = masked_mse(predicted, batch.target, batch.mask)
+        with torch.no_grad():
+            action = self.decoded(batch.target).clamp(-1, 1)
+        return (1 - weight) * latent + weight * masked_mse(self.decoded(predicted), action, batch.mask)
+
+    def decoded(self, standardized: Tensor) -> Tensor:
+        """Actions of standardized latent actions ``(..., Z)``."""
+        assert self.actor.decoder is not None
+        action: Tensor = self.actor.decoder(standardized * self.latent_std + self.latent_mean)
+        return action
+
     def label(self, batch: Batch) -> Tensor:
         """Decoded latent actions."""
         assert self.actor.decoder is not None

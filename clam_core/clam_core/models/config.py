@@ -174,6 +174,8 @@ class PolicyConfig:
     cnn: CnnConfig = field(default_factory=CnnConfig)
     action_token: ActionTokenConfig = field(default_factory=ActionTokenConfig)
     standardize_latent: bool = True  # the policy's targets are standardized latent actions
+    noise: float = 0.0  # standard deviation of Gaussian noise on the standardized state features in training
+    decoded_weight: float = 0.0  # share of the decoded actions' error in the latent policy's loss
     chunk: int = 1
     ensembling_m: float | None = None
 

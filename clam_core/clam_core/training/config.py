@@ -67,6 +67,7 @@ class GroundingConfig:
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     state_noise: float = 0.0
     motion_noise: float = 0.0
+    exact: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_choice("grounding.training", self.training, ("joint", "afterwards", "none"))

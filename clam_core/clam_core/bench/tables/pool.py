@@ -1,0 +1,112 @@
+"""Many cells at once: over this machine's cores, or over a Ray cluster. What is done already is not done again."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from clam_core.bench.tables.cell import Cell
+from clam_core.bench.tables.run_cell import Outcome, load_outcome, run_cell
+from clam_core.errors import ClamError
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Where cells run: `workers` processes here, or the Ray cluster at `ray` (an address, or ``auto``).
+
+    `gpus` is the share of a GPU that a cell asks Ray for.
+    """
+
+    workers: int
+    ray: str | None = None
+    gpus: float = 0.0
+
+    @property
+    def threads(self) -> int:
+        """Threads of each process: together the processes use every core once."""
+        return max(1, (os.cpu_count() or 1) // self.workers)
+
+
+def run_cells(cells: Iterable[Cell], root: Path, pool: Pool) -> None:
+    """Run each of `cells` that has no outcome yet; one that fails does not stop the others.
+
+    Raises:
+        ClamError: cells failed; the line names the first of them and its log.
+    """
+    cells = list(dict.fromkeys(cells))
+    waiting = [cell for cell in cells if load_outcome(cell, root) is None]
+    make_datasets(waiting, root, pool.workers)
+    failures: list[tuple[Cell, BaseException]] = []
+    run = _on_ray if pool.ray else _on_cores
+    with tqdm(total=len(cells), initial=len(cells) - len(waiting), desc="cells", unit="cell", disable=None) as bar:
+        for cell, result in run(waiting, root, pool):
+            bar.update()
+            if not isinstance(result, Outcome):
+                failures.append((cell, result))
+    if failures:
+        cell, error = failures[0]
+        raise ClamError(
+            f"{len(failures)} of {len(cells)} cells failed, first {cell.method} on {cell.task} seed {cell.seed}: "
+            f"{error}; its log is {cell.folder(root) / 'log.txt'}; the others are done, the same command goes on"
+        )
+
+
+def make_datasets(cells: Sequence[Cell], root: Path, workers: int) -> None:
+    """All datasets of `cells`, one after the other; each is made by `workers` processes."""
+    for source in dict.fromkeys(s for cell in cells for _, sources in cell.data for s in sources):
+        source.make(root, workers)
+
+
+_Results = Iterator[tuple[Cell, Outcome | BaseException]]
+
+
+def _on_cores(cells: Sequence[Cell], root: Path, pool: Pool) -> _Results:
+    if not cells:
+        return
+    # Libraries read their number of threads when a process starts; spawned ones inherit it from here.
+    before, os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS"), str(pool.threads)
+    executor = ProcessPoolExecutor(min(pool.workers, len(cells)), multiprocessing.get_context("spawn"))
+    try:
+        futures = {executor.submit(run_cell, cell, root, pool.threads): cell for cell in cells}
+        for future in as_completed(futures):
+            error = future.exception()
+            yield futures[future], future.result() if error is None else error
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before
+
+
+def _on_ray(cells: Sequence[Cell], root: Path, pool: Pool) -> _Results:
+    """Ray's own queue and placement; `root` must lie where every node of the cluster sees it."""
+    ray = _import_ray()
+    ray.init(address=pool.ray, ignore_reinit_error=True, log_to_driver=False)
+    remote = ray.remote(num_cpus=pool.threads, num_gpus=pool.gpus, max_retries=1)(run_cell)
+    pending = {remote.remote(cell, root.resolve(), pool.threads): cell for cell in cells}
+    try:
+        while pending:
+            (done,), _ = ray.wait(list(pending), num_returns=1)
+            cell = pending.pop(done)
+            try:
+                yield cell, ray.get(done)
+            except ray.exceptions.RayError as error:
+                yield cell, error
+    finally:
+        ray.shutdown()
+
+
+def _import_ray() -> Any:
+    try:
+        return importlib.import_module("ray")
+    except ImportError as error:
+        raise ClamError("--ray asked for, but ray is not installed; pip install ray, or leave --ray out") from error

@@ -1,0 +1,162 @@
+"""Train, evaluate and grade one cell. Whatever interrupts it, the next call goes on where it stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from clam_core.bench.tables.cell import Cell
+from clam_core.bench.train_step import machine
+from clam_core.data.store import EpisodeStore
+from clam_core.deploy import load_bundle
+from clam_core.deploy.device import resolve_device
+from clam_core.envs import make_env_of
+from clam_core.evaluation import normalized_return, reference_scores, rollout
+from clam_core.plain import from_plain, to_plain
+from clam_core.training.config import DataConfig
+from clam_core.training.metrics import read_metrics
+from clam_core.training.run import load_method, load_role, train
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a cell gave: per rollout `successes` and `returns` (normalized where the task has reference scores).
+
+    `metrics` are those of training on held-out data; `label_quality` compares the labels that the method gave the
+    expert episodes with the true actions, which nothing was trained on. `resumed`: the seconds lack what ran before
+    an interruption.
+    """
+
+    successes: list[bool]
+    returns: list[float]
+    metrics: dict[str, float]
+    label_quality: dict[str, float]
+    train_seconds: float
+    evaluate_seconds: float
+    cpu_seconds: float
+    resumed: bool
+    machine: dict[str, Any] = field(default_factory=dict)
+
+
+def load_outcome(cell: Cell, root: Path) -> Outcome | None:
+    """The outcome of `cell`, if it has one."""
+    path = cell.folder(root) / "outcome.json"
+    return Outcome(**json.loads(path.read_text())) if path.is_file() else None
+
+
+def run_cell(cell: Cell, root: Path, threads: int | None = None) -> Outcome:
+    """Run `cell` in its folder, or read what an earlier call left there; its datasets must be made already.
+
+    Raises:
+        ClamError: see `train`.
+    """
+    folder = cell.folder(root)
+    folder.mkdir(parents=True, exist_ok=True)
+    if threads:
+        torch.set_num_threads(threads)
+    with _locked(folder), (folder / "log.txt").open("a", buffering=1) as log, contextlib.redirect_stderr(log):
+        done = load_outcome(cell, root)
+        if done is not None:
+            return done
+        resumed = (folder / "cell.json").exists()
+        _write(folder / "cell.json", cell.to_json())
+        cpu, started = time.process_time(), time.monotonic()
+        metrics = _train(cell, root, folder / "train")
+        trained = time.monotonic()
+        successes, returns = _evaluate(cell, folder)
+        outcome = Outcome(
+            successes,
+            returns,
+            metrics,
+            _label_quality(cell, root, folder / "train"),
+            train_seconds=trained - started,
+            evaluate_seconds=time.monotonic() - trained,
+            cpu_seconds=time.process_time() - cpu,
+            resumed=resumed,
+            machine=machine(resolve_device(cell.config.device)),
+        )
+        _write(folder / "outcome.json", asdict(outcome))
+    return outcome
+
+
+def _train(cell: Cell, root: Path, run: Path) -> dict[str, float]:
+    result = run / "result.json"
+    if not result.is_file():
+        folders = {role: tuple(str(source.folder(root)) for source in sources) for role, sources in cell.data}
+        data = from_plain(DataConfig, {**to_plain(cell.config.data), **folders})
+        resume = (run / "config.yaml").is_file()
+        if run.exists() and not resume:
+            shutil.rmtree(run)  # killed before it began
+        train(replace(cell.config, data=data), run, resume=resume)
+    metrics: dict[str, float] = json.loads(result.read_text())["metrics"]
+    return _all_metrics(run) | metrics
+
+
+def _all_metrics(run: Path) -> dict[str, float]:
+    """The last value of every held-out metric of every stage; `result.json` has those of the last stage only."""
+    metrics: dict[str, float] = {}
+    for record in read_metrics(run):
+        metrics |= {name: value for name, value in record.items() if "/" in name}
+    return metrics
+
+
+def _evaluate(cell: Cell, folder: Path) -> tuple[list[bool], list[float]]:
+    """Rollouts that `rollouts.jsonl` does not hold yet, appended one by one."""
+    path = folder / "rollouts.jsonl"
+    records = _read_lines(path)
+    missing = range(cell.first_seed + len(records), cell.first_seed + cell.episodes)
+    policy = load_bundle(folder / "train" / "bundle", cell.config.device)
+    with path.open("w") as file, contextlib.closing(make_env_of(policy.spec)) as env:
+        for record in records:
+            file.write(json.dumps(record) + "\n")
+        for seed in missing:
+            rolled = rollout(env, policy, seed)
+            value = rolled.episode_return
+            if reference_scores(cell.env, cell.task):
+                value = normalized_return(cell.env, cell.task, value)
+            records.append({"seed": seed, "success": rolled.success, "return": value})
+            file.write(json.dumps(records[-1]) + "\n")
+            file.flush()
+    return [record["success"] for record in records], [record["return"] for record in records]
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    """Whole lines of a file that may end in a torn one."""
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+
+def _label_quality(cell: Cell, root: Path, run: Path) -> dict[str, float]:
+    """R² of the method's labels for the expert episodes it imitated; empty for methods that label nothing."""
+    expert = dict(cell.data).get("expert", ())
+    if not expert or cell.config.method == "lapa":
+        return {}
+    method = load_method(run, resolve_device(cell.config.device))
+    stores = [EpisodeStore.open(source.folder(root), actions=True) for source in expert]
+    episodes = load_role(stores, method.config, method.spec, resolve_device(cell.config.device))
+    return method.grounding(method.transitions(episodes, method.span))
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One process at a time works on a cell; another one waits, and then finds the outcome."""
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    partial_path = path.with_name(f".{path.name}.partial")
+    partial_path.write_text(json.dumps(content, indent=1))
+    os.replace(partial_path, path)

@@ -1,0 +1,81 @@
+"""The datasets that benchmark cells learn from: recipes of generated data, made once and shared by all cells."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from clam_core.data.generate import generate
+from clam_core.data.generate_rl import generate_rl, is_learned
+from clam_core.data.select import Selection, select
+from clam_core.data.store import EpisodeStore
+
+AGENT_SEED = 0
+
+
+@dataclass(frozen=True)
+class Source:
+    """`episodes` of `kind`, the first of them from seed `seed`.
+
+    `part` i of `parts`: of a trained agent's replay, which is the same whatever the seed, every `parts`-th episode
+    from the i-th on.
+    """
+
+    env: str
+    task: str
+    kind: str
+    episodes: int
+    seed: int
+    image_size: int | None = None
+    part: int = 0
+    parts: int = 1
+
+    def folder(self, root: Path) -> Path:
+        """Where it lies below the folder of all benchmarks."""
+        picture = f"-{self.image_size}px" if self.image_size else ""
+        part = f"-part{self.part}of{self.parts}" if self.parts > 1 else ""
+        return root / "data" / f"{self.env}-{self.task}" / f"{self.kind}-{self.episodes}-{self.seed}{picture}{part}"
+
+    def make(self, root: Path, workers: int) -> float:
+        """Generate it, or go on where an interrupted call stopped; the seconds that took (0: it was there).
+
+        Raises:
+            ClamError: see `generate` and `generate_rl`.
+        """
+        path = self.folder(root)
+        if path.exists() and EpisodeStore.open(path, actions=False).num_episodes == self.episodes:
+            return 0.0
+        started = time.monotonic()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if is_learned(self.env, self.task):
+            self._of_agent(root)
+        else:
+            options = {"image_size": self.image_size} if self.image_size else {}
+            generate(
+                self.env, self.task, self.kind, self.episodes, self.seed, path,
+                workers=workers, resume=True, progress=None, **options,
+            )  # fmt: skip
+        seconds = time.monotonic() - started
+        with (root / "data" / "seconds.jsonl").open("a") as log:
+            log.write(json.dumps({"dataset": str(path.relative_to(root)), "seconds": seconds}) + "\n")
+        return seconds
+
+    def _of_agent(self, root: Path) -> None:
+        path = self.folder(root)
+        agent = path.parent / "agent"
+        if self.kind == "expert":
+            # The agent's seed is the first of its expert episodes: take as many as reach the ones wanted.
+            rolled = path.with_name(f"expert-{self.seed + self.episodes}-{AGENT_SEED}")
+            if not rolled.exists():
+                generate_rl(self.env, self.task, "expert", self.seed + self.episodes, AGENT_SEED, rolled, agent=agent)
+            select([rolled], path, Selection(episodes=slice(self.seed, self.seed + self.episodes)))
+            return
+        replay = path.with_name(f"{self.kind}-all-{AGENT_SEED}")
+        if not replay.exists():
+            generate_rl(self.env, self.task, self.kind, None, AGENT_SEED, replay, agent=agent)
+        count = EpisodeStore.open(replay, actions=False).num_episodes
+        step = max(1, count // self.episodes)
+        first = self.part * step // self.parts
+        select([replay], path, Selection(episodes=slice(first, first + step * self.episodes, step)))

@@ -1,0 +1,145 @@
+"""What stands in a report: numbers with intervals beside the paper's, and nobody's results lost."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clam_core.bench.tables import TABLES
+from clam_core.bench.tables.report import AVERAGE, Entry, Summary, records, written
+from clam_core.bench.tables.run_cell import Outcome
+from clam_core.bench.tables.statistics import average, estimate
+from clam_core.bench.tables.table import Request, Table
+from clam_core.cli import main
+from clam_core.evaluation import bootstrap_mean, wilson
+
+
+def outcome(rate: float, returned: float = 50.0, **metrics: float) -> Outcome:
+    successes = [index < round(rate * 50) for index in range(50)]
+    machine = {"processor": "a processor", "threads": 1, "torch": "2", "python": "3"}
+    return Outcome(successes, [returned] * 50, metrics, {"grounding/r2": 0.5}, 60.0, 10.0, 65.0, False, machine)
+
+
+def entry(table: Table, row: str, column: str, result: Outcome, seed: int = 0, setting: str = "recommended") -> Entry:
+    cell = table.cell(row, column, seed, Request(setting))
+    assert cell is not None
+    return Entry(row, column, cell, result)
+
+
+def test_a_rate_has_wilsons_interval_over_the_rollouts_of_all_seeds() -> None:
+    found = estimate(TABLES["table4"], [[1.0] * 40 + [0.0] * 10, [1.0] * 30 + [0.0] * 20])
+    assert found.value == 0.7 and (found.low, found.high) == wilson(70, 100)
+    assert found.spread == pytest.approx(np.std([0.8, 0.6], ddof=1))
+    assert (found.episodes, found.seeds) == (100, 2)
+
+
+def test_a_mean_has_a_bootstrap_interval() -> None:
+    values = [0.1, 0.5, 0.9, 0.7]
+    found = estimate(TABLES["table1"], [values])
+    assert (found.low, found.high) == bootstrap_mean(values)
+
+
+def test_the_interval_of_an_average_sees_the_spread_over_seeds() -> None:
+    agreed = average([[[1.0] * 25 + [0.0] * 25] * 4] * 2)
+    disagreed = average([[[1.0] * 50, [0.0] * 50, [1.0] * 50, [0.0] * 50]] * 2)
+    assert agreed.value == disagreed.value == 0.5
+    assert disagreed.high - disagreed.low > 2 * (agreed.high - agreed.low)
+    assert agreed.low < 0.5 < agreed.high and agreed.spread == 0.0
+
+
+def test_every_record_says_what_ran_and_how_to_repeat_it() -> None:
+    table = TABLES["table5"]
+    (record,) = records(table, [entry(table, "vpt", "assembly", outcome(0.8), seed=2)])
+    low, high = wilson(40, 50)
+    expected = {
+        "table": "table5", "setting": "recommended", "method": "vpt", "task": "assembly", "seed": 2,
+        "metric": "success", "value": 0.8, "low": low, "high": high, "episodes": 50, "labels": 100, "wall_s": 70.0,
+        "machine": "a processor, 1 thread(s); torch 2, Python 3", "label_r2": 0.5,
+        "command": "clam bench table5 --setting recommended --rows vpt --columns assembly --first-seed 2 --seeds 1 "
+        "--episodes 50",
+    }  # fmt: skip
+    assert expected.items() <= record.items()
+    assert record["updates"] > 0
+
+
+def test_returns_are_normalized_to_one() -> None:
+    table = TABLES["table1"]
+    (record,) = records(table, [entry(table, "vpt", "Hopper-v5", outcome(0.0, returned=80.0))])
+    assert record["metric"] == "normalized_return" and record["value"] == pytest.approx(0.8)
+
+
+def test_a_measure_is_read_from_the_metrics_of_training() -> None:
+    table = TABLES["table9"]
+    result = outcome(0.0, **{"reconstruction/held_out": 0.01, "reconstruction/trivial": 0.02})
+    rows = {row: records(table, [entry(table, row, "assembly", result)])[0]["value"] for row in table.rows}
+    assert rows == {"reconstruction": 0.01, "trivial": 0.02}
+
+
+def test_an_average_with_a_hole_is_no_average() -> None:
+    table = TABLES["table4"]
+    entries = [entry(table, "vpt", task, outcome(0.5)) for task in list(table.columns)[:3]]
+    assert Summary(table, entries).at("recommended", "vpt", AVERAGE) is None
+    entries.append(entry(table, "vpt", list(table.columns)[3], outcome(1.0)))
+    found = Summary(table, entries).at("recommended", "vpt", AVERAGE)
+    assert found is not None and found.value == pytest.approx(0.625)
+
+
+@pytest.mark.parametrize("name", ["table4", "table9", "fig4c"])
+def test_a_page_shows_paper_and_ours_and_a_picture(tmp_path: Path, name: str) -> None:
+    table = TABLES[name]
+    metrics = {"reconstruction/held_out": 0.01, "reconstruction/trivial": 0.02}
+    entries = [
+        entry(table, row, column, outcome(0.8, **metrics), seed)
+        for row in table.rows for column in table.columns for seed in (0, 1)
+    ]  # fmt: skip
+    folder = written(table, entries, {"Budget": "all of it"}, tmp_path / "out", tmp_path / "other")
+    assert folder == tmp_path / "out"
+    page = (folder / f"{name}.md").read_text()
+    assert "ours, recommended setting" in page and "Budget: all of it" in page
+    if name == "table4":
+        low, high = wilson(80, 100)
+        assert f"| VPT | 0.24 ± 0.06 | 0.80 ({low:.2f} to {high:.2f}) |" in page
+        assert "over 2 seeds with 50 rollouts each" in page
+    assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert len(json.loads((folder / f"{name}.json").read_text())) == len(entries)
+
+
+def test_fewer_cells_never_replace_a_page_of_more(tmp_path: Path) -> None:
+    table = TABLES["table4"]
+    two = [entry(table, row, "assembly", outcome(0.5)) for row in ("vpt", "bc-al")]
+    assert written(table, two, {}, tmp_path / "out", tmp_path / "other") == tmp_path / "out"
+    before = (tmp_path / "out" / "table4.json").read_text()
+    assert written(table, two[:1], {}, tmp_path / "out", tmp_path / "other") == tmp_path / "other"
+    assert (tmp_path / "out" / "table4.json").read_text() == before
+    three = [*two, entry(table, "lapo", "assembly", outcome(0.1))]
+    assert written(table, three, {}, tmp_path / "out", tmp_path / "other") == tmp_path / "out"
+
+
+def test_the_command_says_what_it_would_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["bench", "table4", "--rows", "vpt", "--seeds", "2", "--plan", "--folder", str(tmp_path / "bench")]
+    assert main(asked) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 8 and all(line.startswith("to do") and "vpt-50-labels" in line for line in lines)
+    assert not (tmp_path / "bench").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        (["tabel4"], "unknown benchmark 'tabel4': did you mean 'table4'"),
+        (["table4", "lam.latent_dim=8"], "a table's numbers are those of its presets"),
+        (["table4", "--budget", "lots"], "--budget 'lots'"),
+        (["table4", "--setting", "mine"], "no setting 'mine'"),
+        (["table8"], "needs the package calvin_env"),
+    ],
+)
+def test_wrong_arguments_are_answered_in_one_line(
+    asked: list[str], answer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if asked == ["table8"] and importlib.util.find_spec("calvin_env"):
+        pytest.skip("calvin_env is installed here")
+    assert main(["bench", *asked, "--plan"]) == 1
+    error = capsys.readouterr().err
+    assert answer in error and len(error.strip().splitlines()) == 1
