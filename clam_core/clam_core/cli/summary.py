@@ -85,7 +85,9 @@ def build(arguments: argparse.Namespace) -> nn.Module:
         return ActionTokenPolicy(
             InputShape(0, image), arguments.cameras, 1, arguments.action_dim, policy.chunk, policy.action_token, True
         )
-    encoder = build_encoder(replace(policy, encoder="linear"), InputShape(arguments.obs_dim), config.lam)
+    encoder = build_encoder(
+        replace(policy, encoder="linear"), InputShape(arguments.obs_dim), config.lam, arguments.obs_dim
+    )
     return MlpPolicy(encoder, arguments.action_dim, policy, squash=True)
 
 

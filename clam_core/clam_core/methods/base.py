@@ -179,9 +179,10 @@ class Method(nn.Module, ABC):
     @cached_property
     def exact(self) -> list[int]:
         """Indices of the state features that `GroundingConfig.exact` names."""
-        names = self.spec.observation.names
-        plain = [names[i] for i, minus in zip(self.actor.config.select, self.actor.config.minus, strict=True) if minus < 0]
-        return [i for i, n in enumerate(plain) if any(fnmatchcase(n, p) for p in self.config.grounding.exact)]
+        names, actor = self.spec.observation.names, self.actor.config
+        plain = [names[i] for i, minus in zip(actor.select, actor.minus, strict=True) if minus < 0]
+        patterns = self.config.grounding.exact
+        return [i for i, name in enumerate(plain) if any(fnmatchcase(name, pattern) for pattern in patterns)]
 
     def noisy(self, batch: Batch) -> Batch:
         """A labeled batch with the input noise of `GroundingConfig` on its state features."""
@@ -202,31 +203,21 @@ class Method(nn.Module, ABC):
             trained_modules(policy),
             options,
             lambda update: {"loss": self.imitation_loss(train.sample(options.batch_size))},
-            lambda: self.imitation_error(policy, held_out),
+            lambda: self.imitation_error(self.imitation_loss, held_out),
             begin=lambda: prepare_policy(policy, idm),
             deployable=True,
         )
 
     def imitation_loss(self, batch: Batch) -> Tensor:
         """What the policy minimizes (Algorithm 1, line 17)."""
-        return imitation_loss(self.actor.policy, self.unsteady(batch))
-
-    def unsteady(self, batch: Batch) -> Batch:
-        """A batch for the policy, with the noise of `PolicyConfig` on its state features."""
-        window, noise = batch.window, self.config.policy.noise
-        if not noise:
-            return batch
-        state = window.state + noise * torch.randn_like(window.state)
-        return Batch(Observations(state, window.images, window.timestep), batch.context, batch.target, batch.mask)
+        return imitation_loss(self.actor.policy, batch)
 
     @torch.no_grad()
-    def imitation_error(
-        self, policy: Callable[[Observations], Tensor], held_out: Transitions | None
-    ) -> dict[str, float]:
-        """Held-out loss of a policy."""
+    def imitation_error(self, loss: Callable[[Batch], Tensor], held_out: Transitions | None) -> dict[str, float]:
+        """Held-out `loss` of a policy."""
         if held_out is None:
             return {}
-        errors = [imitation_loss(policy, batch) for batch in self.evaluation_batches(held_out)]
+        errors = [loss(batch) for batch in self.evaluation_batches(held_out)]
         return {"held_out_loss": float(torch.stack(errors).mean())}
 
 

@@ -159,7 +159,6 @@ class Clam(Method):
         weight, decoder = self.config.policy.decoded_weight, self.actor.decoder
         if not weight or decoder is None:
             return super().imitation_loss(batch)
-        batch = self.unsteady(batch)
         assert batch.target is not None
         predicted = self.actor.policy(batch.observation)
         latent = masked_mse(predicted, batch.target, batch.mask)

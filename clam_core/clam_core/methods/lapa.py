@@ -60,7 +60,7 @@ class Lapa(Clam):
             [*trained_modules(policy), self.latent_head],
             options,
             lambda update: {"loss": imitation_loss(self.latent_policy, train.sample(options.batch_size))},
-            lambda: self.imitation_error(self.latent_policy, held_out),
+            lambda: self.imitation_error(lambda batch: imitation_loss(self.latent_policy, batch), held_out),
             begin=lambda: prepare_policy(policy, self.lam.idm),
         )
 
@@ -69,9 +69,12 @@ class Lapa(Clam):
         options, policy = self.config.grounding_training, self.actor.policy
 
         def loss(update: int) -> Losses:
-            return {"loss": imitation_loss(policy, train.sample(options.batch_size))}
+            return {"loss": self.imitation_loss(train.sample(options.batch_size))}
 
-        return Stage("policy", [policy], options, loss, lambda: self.imitation_error(policy, held_out), deployable=True)
+        def metrics() -> dict[str, float]:
+            return self.imitation_error(self.imitation_loss, held_out)
+
+        return Stage("policy", [policy], options, loss, metrics, deployable=True)
 
     def label(self, batch: Batch) -> Tensor:
         """The policy's first action at o_t."""

@@ -112,7 +112,7 @@ class ActionTokenPolicy(nn.Module):
             tokens: Tensor = self.stems[camera](frames)
             modalities.append(tokens.reshape(batch, -1, self.config.dim) + self.modality_embeddings[camera])
         if self.state_embedding is not None:
-            state: Tensor = self.state_embedding(observations.state)
+            state: Tensor = self.state_embedding(observations.state[..., : self.state_dim])
             modalities.append((state + self.modality_embeddings[-1]).unsqueeze(1))
         return torch.cat(modalities, dim=1) + self.memory_positions
 

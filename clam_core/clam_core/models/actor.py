@@ -77,11 +77,14 @@ class Actor(nn.Module):
     def _build_policy(self) -> MlpPolicy | ActionTokenPolicy:
         config, policy = self.config, self.config.policy
         target_dim, squash = config.latent_dim or config.action_dim, config.latent_dim is None
+        state_dim = self.features.dim if policy.use_motion else self.features.state_dim
+        if self.shape.image is not None and not policy.use_state:
+            state_dim = 0
         if policy.architecture == "action_token":
-            shape = self.shape if policy.use_state else InputShape(0, self.shape.image)
+            shape = InputShape(state_dim, self.shape.image)
             cameras, stack = (len(config.image.cameras), config.image.frame_stack) if config.image else (0, 1)
             return ActionTokenPolicy(shape, cameras, stack, target_dim, policy.chunk, policy.action_token, squash)
-        return MlpPolicy(build_encoder(policy, self.shape, config.lam), target_dim, policy, squash)
+        return MlpPolicy(build_encoder(policy, self.shape, config.lam, state_dim), target_dim, policy, squash)
 
     def scale(self, action: Tensor) -> Tensor:
         """Environment actions ``(..., A)`` → [−1, 1]."""

@@ -169,12 +169,12 @@ class PolicyConfig:
     encoder_hidden: tuple[int, ...] = (256, 256)  # mlp
     freeze_encoder: bool = False
     use_state: bool = True  # whether an image policy sees the state features too
+    use_motion: bool = True  # whether a policy sees how the state changed; imitators that do copy their last action
     hidden: tuple[int, ...] = (1024, 1024)
     activation: str = "leaky_relu"
     cnn: CnnConfig = field(default_factory=CnnConfig)
     action_token: ActionTokenConfig = field(default_factory=ActionTokenConfig)
     standardize_latent: bool = True  # the policy's targets are standardized latent actions
-    noise: float = 0.0  # standard deviation of Gaussian noise on the standardized state features in training
     decoded_weight: float = 0.0  # share of the decoded actions' error in the latent policy's loss
     chunk: int = 1
     ensembling_m: float | None = None

@@ -17,15 +17,15 @@ from clam_core.models.space_time_lam import SpaceTimeIDM
 
 
 class StateEncoder(nn.Module):
-    """State features through `network`; `dim` is what comes out."""
+    """The first `state_dim` state features through `network`; `dim` is what comes out."""
 
-    def __init__(self, network: nn.Module, dim: int) -> None:
+    def __init__(self, network: nn.Module, state_dim: int, dim: int) -> None:
         super().__init__()
-        self.network, self.dim = network, dim
+        self.network, self.state_dim, self.dim = network, state_dim, dim
 
     def forward(self, observations: Observations) -> Tensor:
         """Observations ``(B, …)`` → ``(B, dim)``."""
-        embedding: Tensor = self.network(observations.state)
+        embedding: Tensor = self.network(observations.state[..., : self.state_dim])
         return embedding
 
 
@@ -41,7 +41,7 @@ class ImageEncoder(nn.Module):
         """Observations ``(B, …)`` → ``(B, dim)``."""
         assert observations.images is not None
         embedding: Tensor = self.cnn(observations.images)
-        return torch.cat([embedding, observations.state], dim=-1) if self.state_dim else embedding
+        return with_state(embedding, observations, self.state_dim)
 
 
 class IdmEncoder(nn.Module):
@@ -60,17 +60,23 @@ class IdmEncoder(nn.Module):
             embedding = self.idm.features(images, observations.state)
         else:
             embedding = self.idm.features(images)
-        return torch.cat([embedding, observations.state], dim=-1) if self.state_dim else embedding
+        return with_state(embedding, observations, self.state_dim)
 
 
-def build_encoder(config: PolicyConfig, shape: InputShape, lam: LamConfig) -> StateEncoder | ImageEncoder | IdmEncoder:
-    """The encoder that `config` names; `lam` is asked only for ``idm``.
+def with_state(embedding: Tensor, observations: Observations, state_dim: int) -> Tensor:
+    """`embedding` beside the first `state_dim` state features."""
+    return torch.cat([embedding, observations.state[..., :state_dim]], dim=-1) if state_dim else embedding
+
+
+def build_encoder(
+    config: PolicyConfig, shape: InputShape, lam: LamConfig, state_dim: int
+) -> StateEncoder | ImageEncoder | IdmEncoder:
+    """The encoder that `config` names for the first `state_dim` state features; `lam` is asked only for ``idm``.
 
     Raises:
         ClamError: an encoder that does not fit what is observed.
     """
     kind, images = config.encoder, shape.image
-    state_dim = shape.state_dim if config.use_state else 0
     if kind in ("impala", "idm"):
         if images is None:
             raise ClamError(f"policy.encoder={kind} needs images; name features.cameras, or use policy.encoder=linear")
@@ -90,8 +96,8 @@ def build_encoder(config: PolicyConfig, shape: InputShape, lam: LamConfig) -> St
             f"policy.encoder={kind} sees no images; use policy.encoder=impala or idm, or no features.cameras"
         )
     if kind == "none":
-        return StateEncoder(nn.Identity(), shape.state_dim)
+        return StateEncoder(nn.Identity(), state_dim, state_dim)
     if kind == "mlp":
-        network = mlp(shape.state_dim, config.encoder_hidden, config.embedding_dim, config.activation)
-        return StateEncoder(network, config.embedding_dim)
-    return StateEncoder(nn.Linear(shape.state_dim, config.embedding_dim), config.embedding_dim)
+        network = mlp(state_dim, config.encoder_hidden, config.embedding_dim, config.activation)
+        return StateEncoder(network, state_dim, config.embedding_dim)
+    return StateEncoder(nn.Linear(state_dim, config.embedding_dim), state_dim, config.embedding_dim)

@@ -57,7 +57,8 @@ class GroundingConfig:
     ``none`` (β = 0: the decoder stays random). `weight` is β, `every` is K of Algorithm 1. `state_noise` and
     `motion_noise` are standard deviations of Gaussian noise on the standardized features of labeled batches, the
     regularization that 50 labeled episodes need: what an action does shows in the motion, and much noise on the
-    state keeps the labels from being learned by heart.
+    state keeps the labels from being learned by heart. State entries that a pattern of `exact` names get only
+    `motion_noise`: those that an action cannot be told without, as whether a still gripper is open or closed.
     """
 
     training: str = "joint"
