@@ -115,13 +115,16 @@ class Clam(Method):
         return masked_mse(action, play.target[:, last], play.mask[:, last])
 
     def decoder_stage(self, labeled: RawEpisodes) -> Stage:
-        """The action decoder alone, on latent actions that no longer change ("no joint training")."""
+        """The action decoder alone, on latent actions that no longer change ("no joint training").
+
+        Its inputs are not `noisy`: a latent IDM that never saw noise makes nothing of it.
+        """
         assert self.actor.decoder is not None
         train, held_out = self.split(labeled, self.lam_span)
         decoder, options = self.actor.decoder, self.config.grounding_training
 
         def loss(update: int) -> Losses:
-            play = self.noisy(train.sample(options.batch_size))
+            play = train.sample(options.batch_size)
             with torch.no_grad():
                 z = self.latent_action(play.window)
             return {"loss": (decoder(z) - current_target(play)).square().mean()}

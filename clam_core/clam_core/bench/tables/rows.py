@@ -24,27 +24,37 @@ PRESETS = {
 
 @dataclass(frozen=True)
 class Row:
-    """A row: `method` of ``clam train`` with networks of `family`. `privileged`: it learns from labeled experts."""
+    """A row: `method` of ``clam train`` with networks of `family`.
+
+    `overrides` are what the row is about; `tuned` is what else the method does best with, in the recommended setting.
+    `privileged`: it learns from labeled experts.
+    """
 
     title: str
     method: str
     family: str = "mlp"
     overrides: tuple[str, ...] = ()
+    tuned: tuple[str, ...] = ()
     privileged: bool = False
 
     def config(self, setting: str, seed: int, budget: float, extra: tuple[str, ...] = ()) -> Config:
         """All numbers of its training: the preset of `setting`, with `budget` times its updates."""
         if setting not in SETTINGS:
             raise ClamError(f"unknown setting '{setting}', valid: {', '.join(SETTINGS)}")
-        preset = PRESETS[self.family][setting]
-        return scaled(replace(_load(self.method, preset, (*self.overrides, *extra)), seed=seed), budget)
+        tuned = self.tuned if setting == "recommended" else ()
+        config = _load(self.method, PRESETS[self.family][setting], (*tuned, *self.overrides, *extra))
+        return scaled(replace(config, seed=seed), budget)
 
+
+#: One codebook of 128 is too coarse to act with: on the tuning tasks LAPO solved 0 % with it, and 96 % of basketball
+#: with four residual ones.
+RESIDUAL = ("lam.latent.kind=residual_vq", "lam.latent.quantizers=4")
 
 #: Tables 1, 4, 5 in the paper's order.
 STATE_ROWS = {
     "bc-al": Row("BC-AL", "bc"),
-    "lapo": Row("LAPO", "lapo"),
-    "lapa": Row("LAPA", "lapa"),
+    "lapo": Row("LAPO", "lapo", tuned=RESIDUAL),
+    "lapa": Row("LAPA", "lapa", tuned=RESIDUAL),
     "dynamo": Row("DynaMo", "dynamo"),
     "vpt": Row("VPT", "vpt"),
     "mlp-clam": Row("MLP-CLAM", "clam"),
