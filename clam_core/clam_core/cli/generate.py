@@ -4,6 +4,7 @@ Kinds:
   expert         successful episodes only
   mixed          every episode, from random motion to expert skill
   play           noisy and task-agnostic: successful episodes are thrown away
+  random         random actions, each held for five steps: successful episodes are thrown away
   medium-replay  locomotion: all that the agent lived through until it was a third as good as an expert
 
 The same seed gives the same dataset, whatever the number of workers. What was interrupted is a readable,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from clam_core.errors import ClamError, did_you_mean
 from clam_core.spec import Observation
 
-KINDS = ("expert", "mixed", "play")
+KINDS = ("expert", "mixed", "play", "random")
 
 
 class Operator(Protocol):
@@ -50,12 +50,13 @@ class Recipe:
         return {**asdict(self), "segment_probabilities": list(self.segment_probabilities)}
 
 
-#: Expert with a person's unsteadiness, without which imitators never see how to recover; all skill levels; and
-#: task-agnostic play (failures only).
+#: Expert with a person's unsteadiness, without which imitators never see how to recover; all skill levels;
+#: task-agnostic play (failures only); and random actions, each held for a segment.
 RECIPES: dict[str, Recipe] = {
     "expert": Recipe(0.0, 0.15),
     "mixed": Recipe(0.0, 1.0, (0.0, 0.3, 0.7, 1.0)),
     "play": Recipe(0.1, 0.6, (0.1, 0.3, 0.5), goal_offset=0.15),
+    "random": Recipe(1.0, 1.0, (1.0,)),
 }
 
 
@@ -71,7 +72,7 @@ def check_kind(kind: str) -> str:
 
 
 def keep_episode(kind: str, success: bool) -> bool:
-    """Whether an episode belongs into a dataset of `kind`: expert successes, play failures, mixed all."""
+    """Whether an episode belongs into a dataset of `kind`: expert successes, mixed all, the others failures."""
     check_kind(kind)
     return True if kind == "mixed" else success == (kind == "expert")
 

@@ -37,6 +37,17 @@ def test_actions_depend_on_seed_and_observations_only(kind):
         assert not np.array_equal(actions(operator, 8), first)
 
 
+def test_random_actions_do_not_depend_on_what_is_seen_and_are_held():
+    operator = make_operator("metaworld", "assembly", "random")
+    runs = []
+    for state in (np.zeros(39), np.full(39, 0.6)):
+        operator.reset(3)
+        runs.append(np.stack([operator.act({"state": state}) for _ in range(50)]))
+    np.testing.assert_array_equal(*runs)
+    assert np.ptp(runs[0].reshape(10, 5, 4), axis=1).max() == 0.0
+    assert len(np.unique(runs[0][:, 0])) == 10 and np.abs(runs[0]).max() > 0.5
+
+
 def test_play_departs_from_the_expert_and_holds_random_segments():
     state = {"state": np.zeros(39)}
     operator = make_operator("metaworld", "assembly", "play")
@@ -52,7 +63,8 @@ def test_play_departs_from_the_expert_and_holds_random_segments():
 
 def test_kinds_keep_what_belongs_to_them():
     kept = {kind: (keep_episode(kind, True), keep_episode(kind, False)) for kind in KINDS}
-    assert kept == {"expert": (True, False), "mixed": (True, True), "play": (False, True)}
+    failures = (False, True)
+    assert kept == {"expert": (True, False), "mixed": (True, True), "play": failures, "random": failures}
 
 
 def test_the_gripper_is_held_not_jittered():

@@ -46,7 +46,7 @@ class Recorder(Node):
         self.declare("out", "recordings", "Folder that the bags episode_0000, episode_0001, … go into.")
         self.declare("env", "", "Environment family or robot, for episode.yaml.")
         self.declare("task", "", "Task, for episode.yaml.")
-        self.declare("kind", "expert", "expert, mixed or play, for episode.yaml.")
+        self.declare("kind", "expert", "expert, mixed, play or random, for episode.yaml.")
         self.declare("operator", "", "Who or what operates, for episode.yaml.")
         self.declare("topics", topics, "Topics to record: `topic` or `topic:package/msg/Type`.")
         self.declare("cameras", [""], "Cameras to record too: images on camera/NAME/image_raw.")
