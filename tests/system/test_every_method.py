@@ -35,7 +35,9 @@ PRESETS = {
     "recommended/state": SMALL_TRANSFORMER,  # DynaMo's dynamics are a transformer
     "paper/table11_mlp": ["lam.hidden=[32]", "grounding.decoder.hidden=[32]", *SMALL_TRANSFORMER],
     "paper/table12_transformer": SMALL_TRANSFORMER,
+    "recommended/state_transformer": SMALL_TRANSFORMER,
     "recommended/image": SMALL_IMAGES,
+    "recommended/image_space_time": [*SMALL_IMAGES, "lam.image_size=16", "lam.patch_size=8"],
     "paper/table14_metaworld_impala": SMALL_IMAGES,
     "paper/figure10_space_time": ["features.include=[x,y]", *SMALL_IMAGES],
     "paper/appendix_f_widowx": [
@@ -45,7 +47,7 @@ PRESETS = {
 }  # fmt: skip
 #: Every method on states and on images, and CLAM with every preset.
 CASES = [(method, preset) for method in METHODS for preset in ("recommended/state", "recommended/image")]
-CASES += [("clam", preset) for preset in PRESETS if preset.startswith("paper/")]
+CASES += [("clam", preset) for preset in PRESETS if ("clam", preset) not in CASES]
 CASES += [
     ("lapa", "paper/appendix_f_widowx"),
     ("vpt", "paper/figure10_space_time"),
