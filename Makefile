@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PACKAGES := clam_core training launch urdf $(addprefix ros2_ws/src/,clam_ros clam_sim clam_policy clam_recorder)
+PACKAGES := clam_core training launch urdf \
+	$(addprefix ros2_ws/src/,clam_ros clam_sim clam_policy clam_recorder clam_arm clam_camera)
 NODES := $(wildcard ros2_ws/src/clam_*/clam_*)
 REQUIREMENTS := $(wildcard requirements*.txt constraints/py*.txt)
 PYTEST_ARGS ?=
@@ -35,6 +36,7 @@ lint: setup  ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict clam_core/clam_core
+	@$(BIN)/mypy --strict --follow-imports=silent urdf/clam_description
 	@$(BIN)/mypy --follow-imports=silent training/clam_training launch/clam_bringup $(NODES)
 
 format: setup  ## let ruff write its format and safe fixes

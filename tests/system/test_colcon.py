@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("colcon_ros", reason="needs colcon (make setup, or a system ROS 2)")
 
 WORKSPACE = Path(__file__).parents[2] / "ros2_ws"
-PACKAGES = ["bringup", "core", "description", "policy", "recorder", "ros", "sim", "training"]
+PACKAGES = ["arm", "bringup", "camera", "core", "description", "policy", "recorder", "ros", "sim", "training"]
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +30,8 @@ def test_every_package_is_built_and_known_to_the_ament_index(install: Path) -> N
         name = f"clam_{package}"
         assert (install / name / "share/ament_index/resource_index/packages" / name).exists()
         assert (install / name / "share" / name / "package.xml").exists()
+    assert (install / "clam_description/share/clam_description/urdf/workcell.urdf.xacro").is_file()
+    assert (install / "clam_camera/share/clam_camera/config/fastdds.xml").is_file()
     launch_files = {path.name for path in (install / "clam_bringup/share/clam_bringup/launch").iterdir()}
     assert {"policy.launch.py", "sim.launch.py", "record.launch.py"} <= launch_files
 

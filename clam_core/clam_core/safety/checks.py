@@ -1,0 +1,99 @@
+"""The checks of positions against limits, one method each. They know no time and remember nothing."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from clam_core.safety.limits import Limits
+from clam_core.safety.reasons import Reason, Refusal
+
+Vector = npt.NDArray[np.float64]
+Matrix = npt.NDArray[np.float64]
+DETOUR = 0.01  # [m]
+ROUNDING = 1e-9  # [rad, m] a limit may be commanded exactly
+
+
+class Kinematics(Protocol):
+    """What the checks need of `ForwardKinematics`."""
+
+    def position(self, positions: Vector) -> Vector: ...
+
+
+class Checks:
+    """Each raises `Refusal`; vectors are ``(A,)`` in the order of `Limits.names` [rad, gripper m]."""
+
+    def __init__(self, limits: Limits, kinematics: Kinematics) -> None:
+        self._names = limits.names
+        self._low, self._high, self._speed = limits.low, limits.high, limits.speed
+        self._box = np.array(limits.workspace_lower), np.array(limits.workspace_upper)
+        self._kinematics = kinematics
+
+    def position(self, target: Vector) -> None:
+        """Every joint within its position limits."""
+        beyond = np.maximum(self._low - target, target - self._high)
+        if (beyond > ROUNDING).any():
+            worst = int(beyond.argmax())
+            raise Refusal(
+                Reason.POSITION_LIMIT,
+                f"joint '{self._names[worst]}' is commanded to {target[worst]:.4f}, its limits are "
+                f"{self._low[worst]:.4f} to {self._high[worst]:.4f}",
+            )
+
+    def speed(self, target: Vector, start: Vector, seconds: float) -> None:
+        """`target` can be reached from `start` within `seconds` at the velocity limits."""
+        ratio = np.abs(target - start) / (self._speed * seconds)
+        if ratio.max() > 1:
+            worst = int(ratio.argmax())
+            raise Refusal(
+                Reason.VELOCITY_LIMIT,
+                f"joint '{self._names[worst]}' is commanded from {start[worst]:.4f} to {target[worst]:.4f} within "
+                f"{seconds:.3f} s: {ratio[worst]:.1f} times the velocity limit {self._speed[worst]:.3f} per s",
+            )
+
+    def scaled(self, target: Vector, start: Vector, seconds: float) -> Vector:
+        """The point nearest to `target` on the straight line from `start` that `speed` accepts."""
+        ratio = float((np.abs(target - start) / (self._speed * seconds)).max())
+        return np.asarray(np.clip(start + (target - start) / max(ratio, 1.0), self._low, self._high))
+
+    def trajectory_speed(self, fastest: Vector) -> None:
+        """No segment of a trajectory faster than the velocity limits."""
+        excess = fastest - self._speed * (1 + 1e-6)
+        if (excess > 0).any():
+            worst = int(excess.argmax())
+            raise Refusal(
+                Reason.VELOCITY_LIMIT,
+                f"joint '{self._names[worst]}' would move at {fastest[worst]:.3f} per s, its limit is "
+                f"{self._speed[worst]:.3f}: give it more time",
+            )
+
+    def workspace(self, target: Vector) -> None:
+        """The end effector inside its box."""
+        outside = self._outside(target)
+        if outside > ROUNDING:
+            place = ", ".join(f"{number:.3f}" for number in self._kinematics.position(target[:-1]))
+            raise Refusal(
+                Reason.WORKSPACE, f"the end effector would be at ({place}) m, {outside:.3f} m outside its box"
+            )
+
+    def returns_to_workspace(self, path: Matrix) -> None:
+        """A path ``(T, A)`` that ends inside the box, and is nowhere further outside than where it begins."""
+        self.workspace(path[-1])
+        furthest, begin = max(map(self._outside, path)), self._outside(path[0])
+        if furthest > begin + DETOUR:
+            raise Refusal(
+                Reason.WORKSPACE, f"the way leads {furthest:.3f} m out of the workspace box, from {begin:.3f} m"
+            )
+
+    def leaves_workspace(self, before: Vector, after: Vector) -> bool:
+        """Whether the step from `before` to `after` leads out of the box, or further away from it."""
+        outside = self._outside(after)
+        return outside > ROUNDING and outside > self._outside(before) + ROUNDING
+
+    def _outside(self, positions: Vector) -> float:
+        """Distance of the end effector from the workspace box [m]; 0 inside."""
+        place = self._kinematics.position(positions[:-1])
+        lower, upper = self._box
+        return float(np.linalg.norm(np.maximum(0.0, np.maximum(lower - place, place - upper))))

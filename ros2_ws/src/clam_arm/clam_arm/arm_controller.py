@@ -1,0 +1,159 @@
+"""What the driver does 50 times a second: measure, follow a trajectory, filter, send. No ROS here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from clam_arm.backend import Backend
+from clam_core.errors import ClamError
+from clam_core.safety import Measurement, Reason, Refusal, SafetyFilter, State, Trajectory
+
+Vector = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A command as it came in: `times` [s] from `start` [s on the controller's clock], points ``(T, A)``."""
+
+    names: Sequence[str]
+    times: Sequence[float]
+    points: Sequence[Sequence[float]]
+    start: float
+
+
+class ArmController:
+    """One arm: `backend` behind `safety`. `move_speed` ``(A,)`` [rad/s, m/s] is that of moves to named poses.
+
+    A move is what a person asked for: commands are refused as busy until it ends. A new command replaces a
+    trajectory that is under way. Used by one thread.
+    """
+
+    def __init__(self, backend: Backend, safety: SafetyFilter, move_speed: npt.ArrayLike) -> None:
+        self.backend = backend
+        self.safety = safety
+        self.moving = ""  # name of the pose that the arm is moved to
+        self.stopped = False  # the last move was cancelled before its end
+        self._move_speed = np.minimum(np.asarray(move_speed, dtype=np.float64), safety.limits.speed)
+        self._trajectory: Trajectory | None = None
+        self._complaint = ""  # of the backend, while it cannot measure
+
+    def tick(self, now: float) -> Measurement | None:
+        """One period: returns the measurement if it is new and sound."""
+        fresh = self._measure(now)
+        self._follow(now)
+        setpoint = self.safety.output(now)
+        if setpoint is not None:
+            try:
+                self.backend.send(setpoint)
+            except ClamError as error:
+                self.safety.count(Refusal(Reason.BACKEND, str(error)))
+                self.cancel(now)
+        return fresh
+
+    def command(self, request: Request, now: float) -> Refusal | None:
+        """Follow a command from now on, or say why not (and hold, unless a move is under way)."""
+        if self.moving:
+            return self.safety.count(Refusal(Reason.BUSY, f"the arm moves to {self.moving}"))
+        self._trajectory = None
+        if len(request.points) == 1 and len(request.times) == 1 and request.times[0] == 0:
+            return self.safety.command(request.names, request.points[0], now)
+        try:
+            measured = self.safety.ready(now)
+        except Refusal as refusal:
+            return self.safety.count(refusal)
+        try:
+            trajectory = Trajectory.build(
+                self.safety.limits.names,
+                request.names,
+                request.times,
+                request.points,
+                start=request.start,
+                now=now,
+                measured=self.safety.setpoint(measured),
+            )
+            self.safety.check_trajectory(trajectory)
+        except Refusal as refusal:
+            return self.refuse(refusal, now)
+        self._trajectory = trajectory
+        return None
+
+    def refuse(self, refusal: Refusal, now: float) -> Refusal:
+        """Count a command that somebody else found wanting, and hold unless a move is under way."""
+        if not self.moving:
+            self.cancel(now)
+        return self.safety.count(refusal)
+
+    def move(self, name: str, pose: Sequence[float], now: float) -> float:
+        """Begin a slow move of the arm's joints ``(J,)`` [rad] to a named pose; returns its duration [s].
+
+        Raises:
+            Refusal: the arm cannot be commanded now, or the pose or the way there violates a limit.
+        """
+        try:
+            if self.moving:
+                raise Refusal(Reason.BUSY, f"the arm moves to {self.moving}")
+            begin = self.safety.setpoint(self.safety.ready(now))
+            end = np.array([*pose, begin[-1]])
+            trajectory = Trajectory.move(begin, end, speed=self._move_speed, now=now)
+            self.safety.check_trajectory(trajectory, returning=True)
+        except Refusal as refusal:
+            self.safety.count(refusal)
+            raise
+        self._trajectory, self.moving, self.stopped = trajectory, name, False
+        return trajectory.end - now
+
+    def cancel(self, now: float) -> None:
+        """Stop whatever is under way and hold."""
+        self._trajectory, self.moving, self.stopped = None, "", True
+        self.safety.hold(now)
+
+    def estop(self, now: float, why: str = "requested") -> None:
+        """Stop, hold, and latch."""
+        self.cancel(now)
+        self.safety.estop(now, why)
+
+    def switch_torque(self, on: bool, now: float) -> None:
+        """Tell the motors; may block. Between `disable` and `enable` of the filter nothing else sends."""
+        measured = self.safety.measured
+        if on and measured is not None and self.safety.is_fresh(now):
+            self.backend.send(self.safety.setpoint(measured))  # or the arm would jump to its last goal
+        self.backend.torque(on)
+
+    def distance(self, pose: Sequence[float]) -> float:
+        """Greatest distance of an arm joint from a pose ``(J,)`` [rad]."""
+        measured = self.safety.measured
+        return float("inf") if measured is None else float(np.abs(measured.positions[:-1] - np.array(pose)).max())
+
+    def _measure(self, now: float) -> Measurement | None:
+        last = self.safety.measured
+        try:
+            measurement = self.backend.read(now)
+        except ClamError as error:
+            if str(error) != self._complaint:  # once, not 50 times a second
+                self.safety.count(Refusal(Reason.BACKEND, str(error)))
+            self._complaint = str(error)
+            return None
+        self._complaint = ""
+        if measurement is None or (last is not None and measurement.stamp == last.stamp):
+            return None
+        return measurement if self.safety.observe(measurement, now) is None else None
+
+    def _follow(self, now: float) -> None:
+        trajectory = self._trajectory
+        if trajectory is None or now < trajectory.times[0]:
+            return
+        names = self.safety.limits.names
+        refusal = self.safety.command(names, trajectory.at(now), now, returning=bool(self.moving))
+        if refusal is not None:
+            self.cancel(now)
+        elif now >= trajectory.end:
+            self._trajectory, self.moving = None, ""
+            self.safety.rest()
+
+    def state(self, now: float) -> State:
+        """What the arm does."""
+        return self.safety.state(now)

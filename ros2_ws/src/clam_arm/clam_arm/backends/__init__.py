@@ -1,0 +1,1 @@
+"""Backends of the arm driver; each imports its library only when it is made."""

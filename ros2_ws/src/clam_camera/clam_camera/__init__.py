@@ -1,0 +1,1 @@
+"""The camera node, over sources of frames that know no ROS."""
