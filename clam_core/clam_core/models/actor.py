@@ -76,7 +76,7 @@ class Actor(nn.Module):
 
     def _build_policy(self) -> MlpPolicy | ActionTokenPolicy:
         config, policy = self.config, self.config.policy
-        target_dim, squash = config.latent_dim or config.action_dim, config.latent_dim is None
+        target_dim, squash = config.latent_dim or config.action_dim, config.latent_dim is None and policy.squash
         state_dim = self.features.dim if policy.use_motion else self.features.state_dim
         if self.shape.image is not None and not policy.use_state:
             state_dim = 0

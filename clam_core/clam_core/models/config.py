@@ -172,6 +172,7 @@ class PolicyConfig:
     use_motion: bool = True  # whether a policy sees how the state changed; imitators that do copy their last action
     hidden: tuple[int, ...] = (1024, 1024)
     activation: str = "leaky_relu"
+    squash: bool = True  # Tanh output of a policy that predicts actions, not latent actions
     cnn: CnnConfig = field(default_factory=CnnConfig)
     action_token: ActionTokenConfig = field(default_factory=ActionTokenConfig)
     standardize_latent: bool = True  # the policy's targets are standardized latent actions
