@@ -85,6 +85,17 @@ def test_a_policy_without_motion_acts_alike_wherever_it_came_from(data: list[str
         assert same is not use_motion
 
 
+def test_only_a_policy_without_tanh_can_ask_for_more_than_the_limit(data: list[str], tmp_path: Path) -> None:
+    largest = {}
+    for squash in (True, False):
+        settings = load_config("bc", overrides=[*QUICK, data[1], f"policy.squash={str(squash).lower()}"])
+        method = method_class("bc")(settings, open_data(("labeled",), settings, torch.device("cpu")).spec)
+        with torch.no_grad():
+            method.actor.policy.head.bias.fill_(3.0)
+            largest[squash] = method.actor(torch.rand(8, 4), torch.rand(8, 4)).max().item()
+    assert largest[True] <= 2.0 < largest[False]  # the limit is 2 N; `Policy.act` clips to it
+
+
 def test_exact_entries_keep_their_value_in_noisy_batches(data: list[str]) -> None:
     settings = config(data, "grounding.state_noise=1.0", "grounding.exact=[v*]")
     method, batch = opened(settings)
