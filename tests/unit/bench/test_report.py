@@ -99,11 +99,20 @@ def test_a_page_shows_paper_and_ours_and_a_picture(tmp_path: Path, name: str) ->
     page = (folder / f"{name}.md").read_text()
     assert "ours, recommended setting" in page and "Budget: all of it" in page
     if name == "table4":
+        assert "of 2 seeds" not in page
         low, high = wilson(80, 100)
         assert f"| VPT | 0.24 ± 0.06 | 0.80 ({low:.2f} to {high:.2f}) |" in page
         assert "over 2 seeds with 50 rollouts each" in page
     assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert len(json.loads((folder / f"{name}.json").read_text())) == len(entries)
+
+
+def test_a_row_with_fewer_seeds_says_so(tmp_path: Path) -> None:
+    table = TABLES["table4"]
+    entries = [entry(table, "vpt", "assembly", outcome(0.5), seed) for seed in (0, 1)]
+    entries.append(entry(table, "bc-al", "assembly", outcome(0.0)))
+    page = (written(table, entries, {}, tmp_path / "out", tmp_path / "other") / "table4.md").read_text()
+    assert "| BC-AL | 0.19 ± 0.03 | 0.00 (0.00 to 0.07), 1 of 2 seeds |" in page
 
 
 def test_fewer_cells_never_replace_a_page_of_more(tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ class Summary:
     def __init__(self, table: Table, entries: Sequence[Entry]) -> None:
         self.table = table
         self.settings = [s for s in table.settings if any(e.cell.setting == s for e in entries)]
+        self.seeds = len({entry.cell.seed for entry in entries})
         self._values: dict[tuple[str, str, str], list[list[float]]] = {}
         for entry in entries:
             place = (entry.cell.setting, entry.row, entry.column)
@@ -104,10 +105,10 @@ def markdown(table: Table, entries: Sequence[Entry], facts: Mapping[str, str]) -
     for column in columns:
         lines += [f"## {table.columns.get(column, 'Average')}" + (f" {table.curve}" if table.curve else ""), ""]
         lines += [*_block(summary, column), ""]
-    counts = {(e.cell.seed, e.cell.episodes) for e in entries}
+    most = max((entry.cell.episodes for entry in entries), default=0)
     lines += [
-        f"Paper: mean ± spread over seeds as printed. Ours: mean (95 % interval) over {len(counts)} seeds with "
-        f"{max(e for _, e in counts)} rollouts each; intervals are Wilson's for a rate, bootstrapped for a mean and "
+        f"Paper: mean ± spread over seeds as printed. Ours: mean (95 % interval) over {summary.seeds} seeds with "
+        f"{most} rollouts each; intervals are Wilson's for a rate, bootstrapped for a mean and "
         "for the average over tasks.",
         "",
     ]
@@ -123,7 +124,8 @@ def _block(summary: Summary, column: str) -> list[str]:
     lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
     for row, title in summary.table.rows.items():
         estimates = [summary.at(setting, row, column) for setting in summary.settings]
-        cells = [title, _paper(summary.paper(row, column)), *map(_ours, estimates)]
+        ours = [_ours(number, summary) for number in estimates]
+        cells = [title, _paper(summary.paper(row, column)), *ours]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
@@ -134,11 +136,12 @@ def _paper(number: tuple[float, float] | None) -> str:
     return f"{number[0]:g} ± {number[1]:g}" if number[1] else f"{number[0]:.4g}"
 
 
-def _ours(number: Estimate | None) -> str:
+def _ours(number: Estimate | None, summary: Summary) -> str:
     if number is None:
         return "–"
-    digits = 2 if number.high > 0.05 else 5
-    return f"{number.value:.{digits}f} ({number.low:.{digits}f} to {number.high:.{digits}f})"
+    digits = 5 if summary.table.measures else 2
+    few = f", {number.seeds} of {summary.seeds} seeds" if number.seeds < summary.seeds else ""
+    return f"{number.value:.{digits}f} ({number.low:.{digits}f} to {number.high:.{digits}f}){few}"
 
 
 def draw(table: Table, entries: Sequence[Entry], path: Path) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shlex
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -153,10 +151,7 @@ def report(table: Table, options: TableOptions, entries: Sequence[Entry], second
         "Machine": f"{', '.join(machines)}; {os.cpu_count()} cores in the one that wrote this page",
         "Time": f"{cpu / 3600:.1f} hours of processor time for {len(cells)} cells, training and evaluation; "
         f"the last call took {seconds / 60:.0f} minutes",
-        "Command": f"`{_command()}`",
+        "Command": f"`clam bench {table.name} --setting {'both' if len(settings) > 1 else next(iter(settings), '')} "
+        f"--budget {options.budget} --seeds {options.seeds}`",
     }
     return written(table, entries, facts, options.out, options.root / "results")
-
-
-def _command() -> str:
-    return shlex.join(["clam", *(word if "/" not in word else Path(word).name for word in sys.argv[1:])])
