@@ -22,7 +22,10 @@ setup(
         "vector-quantize-pytorch",
         "zarr",
     ],  # all of it, pinned: ../requirements.txt
-    extras_require={"rl": ["sbx-rl"]},  # pinned: ../requirements-rl.txt
+    extras_require={
+        "rl": ["sbx-rl"],  # pinned: ../requirements-rl.txt
+        "kitchen": ["clam_description"],  # ../urdf: the arm's numbers
+    },
     python_requires=">=3.10",
     zip_safe=False,
     maintainer="CLAM on ROS 2 maintainers",

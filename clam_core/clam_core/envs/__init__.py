@@ -15,6 +15,7 @@ ENVS: dict[str, str] = {
     "gym": "clam_core.envs.gym:Gym",
     "dmcontrol": "clam_core.envs.dmcontrol:DmControl",
     "calvin": "clam_core.envs.calvin:Calvin",
+    "kitchen": "clam_core.envs.kitchen:Kitchen",
 }
 
 

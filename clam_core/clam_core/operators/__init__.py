@@ -14,6 +14,7 @@ OPERATORS: dict[str, str] = {
     "gym": "clam_core.operators.smooth_random:SmoothRandomOperator",
     "dmcontrol": "clam_core.operators.smooth_random:SmoothRandomDmControl",
     "calvin": "clam_core.operators.calvin:CalvinOperator",
+    "kitchen": "clam_core.operators.kitchen:KitchenOperator",
 }
 
 

@@ -100,7 +100,7 @@ def test_play_fails_where_a_displaced_goal_does_not_hinder_it():
     [
         (("metaworld", "assembly", "novice"), "unknown kind 'novice'"),
         (("gym", "Pendulum-v1", "expert"), "no scripted expert"),
-        (("kitchen", "x", "play"), "no scripted operator"),
+        (("workshop", "x", "play"), "no scripted operator"),
         (("metaworld", "asembly", "play"), "did you mean 'assembly'"),
     ],
 )
