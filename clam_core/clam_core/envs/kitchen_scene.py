@@ -23,15 +23,10 @@ from clam_core.envs.kitchen_geometry import (
     POT_WALL,
 )
 from clam_core.envs.kitchen_spec import CAMERAS, LIMITS
+from clam_core.envs.servos import add_servo
 from clam_description import FINGER_JOINTS, urdf
 
 TIMESTEP = 0.0025  # [s]
-
-# Servos as those of the arm driver's MuJoCo backend. Gravity is compensated, as real servos hold their position.
-STIFFNESS = 15.0  # per effort limit [1/rad]: full effort at 4 degrees of error
-FINGER_STIFFNESS = 1000.0  # [N/m]
-DAMPING_TIME = 0.05  # damping per stiffness [s]
-ARMATURE, FINGER_ARMATURE = 0.02, 0.05  # [kg m²], [kg]
 
 BUTTON_TRAVEL, BUTTON_STIFFNESS = 0.006, 400.0  # [m], [N/m]
 DOOR_OPEN = 1.6  # range of the microwave's door [rad]
@@ -66,23 +61,15 @@ def build_model() -> Any:
 def _prepare_arm(spec: Any) -> None:
     spec.joint("gripper").delete()  # the servo's horn: it is seen, but nothing depends on it
     for joint in spec.joints:
-        name, effort = joint.name, LIMITS[joint.name].effort
-        finger = name in FINGER_JOINTS
-        joint.armature = FINGER_ARMATURE if finger else ARMATURE
         joint.solref_limit[:], joint.solimp_limit[:3] = [2 * TIMESTEP, 1.0], [0.99, 0.999, 0.001]  # hard stops
-        servo = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
-        stiffness = FINGER_STIFFNESS if finger else STIFFNESS * effort
-        servo.gaintype, servo.biastype = mujoco.mjtGain.mjGAIN_FIXED, mujoco.mjtBias.mjBIAS_AFFINE
-        servo.gainprm[0] = stiffness
-        servo.biasprm[1], servo.biasprm[2] = -stiffness, -stiffness * DAMPING_TIME
-        servo.forcelimited, servo.forcerange = 1, [-effort, effort]
+        add_servo(spec, joint, LIMITS[joint.name].effort, finger=joint.name in FINGER_JOINTS)
     coupling = spec.add_equality(name="fingers", type=mujoco.mjtEq.mjEQ_JOINT)
     coupling.objtype = mujoco.mjtObj.mjOBJ_JOINT
     coupling.name1, coupling.name2 = FINGER_JOINTS[::-1]
     coupling.data[:2] = [0.0, -1.0]  # right = −left, the URDF's mimic
     arm = _below(spec.body("base_link"))
     for body in arm:
-        body.gravcomp = 1.0
+        body.gravcomp = 1.0  # as real servos hold their position
     names = {body.name for body in arm}
     for geom in spec.geoms:
         is_arm = geom.parent.name in names

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +11,7 @@ from clam_core.errors import ClamError
 from clam_core.operators.base import RECIPES, Recipe, check_kind, operator_rng
 from clam_core.operators.calvin_motions import EXPERTS, Motion, State, Waypoint, back_off
 from clam_core.operators.calvin_play import play_motion
+from clam_core.operators.waypoints import WaypointFollower
 from clam_core.spec import Observation
 
 GAIN = 0.5  # of the way to a waypoint that one action asks for; the arm follows with a lag of a few steps
@@ -43,9 +42,8 @@ class CalvinOperator:
         self._held: npt.NDArray[np.float64] | None = None
         self._start: State | None = None
         self._target = np.zeros(3)  # where the actions so far have sent the hand [m]
-        self._goal: Waypoint | None = None
-        self._ahead: deque[Waypoint] = deque()
-        self._age = self._step = 0
+        self._follower = WaypointFollower(self._new_motion, _distance, _here)
+        self._step = 0
 
     def act(self, observation: Observation) -> npt.NDArray[np.float64]:
         """See `Operator.act`.
@@ -65,7 +63,7 @@ class CalvinOperator:
         self._step += 1
         noise = self._noise * self._rng.standard_normal(len(ACTION.names)) * _IS_MOTION
         if self._held is None:
-            action = ACTION.clip(steer(state, self._waypoint(state), self._pace) + noise)
+            action = ACTION.clip(steer(state, self._follower.towards(state), self._pace) + noise)
             action[:3] = self._keep_near(state, action[:3])
         else:
             action = self._held
@@ -76,21 +74,6 @@ class CalvinOperator:
         """`move` ``(3,)``, less what would pull the commanded pose further than `LEASH` from the hand."""
         lead = self._target - _hand(state)
         return np.clip(move, *np.clip((np.array([[-LEASH], [LEASH]]) - lead) / POSITION_STEP, -1.0, 1.0))
-
-    def _waypoint(self, state: State) -> Waypoint:
-        """Where to go now: the next waypoint, the start of a new motion, or on with the last one when all is done."""
-        if self._goal is not None and not self._is_done_with(self._goal, state):
-            self._age += 1
-            return self._goal
-        if not self._ahead:
-            self._ahead.extend(self._new_motion(state))
-        if self._ahead or self._goal is None:
-            self._goal = self._ahead.popleft() if self._ahead else _here(state)
-            self._age = 1
-        return self._goal
-
-    def _is_done_with(self, goal: Waypoint, state: State) -> bool:
-        return self._age >= goal.patience or float(np.linalg.norm(_offset(state, goal))) < goal.tolerance
 
     def _new_motion(self, state: State) -> Motion:
         """What comes after the last motion; nothing for an expert whose task is done."""
@@ -119,6 +102,10 @@ def _hand(state: State) -> npt.NDArray[np.float64]:
 
 def _offset(state: State, goal: Waypoint) -> npt.NDArray[np.float64]:
     return np.array([goal.x, goal.y, goal.z]) - _hand(state)
+
+
+def _distance(state: State, goal: Waypoint) -> float:
+    return float(np.linalg.norm(_offset(state, goal)))
 
 
 def _here(state: State) -> Waypoint:

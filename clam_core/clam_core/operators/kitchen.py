@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import numpy as np
 import numpy.typing as npt
 
@@ -14,6 +12,7 @@ from clam_core.operators.base import RECIPES, Recipe, check_kind, operator_rng
 from clam_core.operators.kitchen_kinematics import joints_for
 from clam_core.operators.kitchen_motions import EXPERTS, Motion, State, Waypoint, rise
 from clam_core.operators.kitchen_play import play_motion
+from clam_core.operators.waypoints import WaypointFollower
 from clam_core.spec import Observation
 
 SLOWEST, FASTEST = 0.02, 0.04  # how far one action moves the hand [m]; one pace per episode
@@ -38,9 +37,8 @@ class KitchenOperator:
         self._pace = float(self._rng.uniform(SLOWEST, FASTEST))
         self._held: npt.NDArray[np.float64] | None = None
         self._start: State | None = None
-        self._goal: Waypoint | None = None
-        self._ahead: deque[Waypoint] = deque()
-        self._age = self._step = 0
+        self._follower = WaypointFollower(self._new_motion, _distance, _here)
+        self._step = 0
 
     def act(self, observation: Observation) -> npt.NDArray[np.float64]:
         """See `Operator.act`.
@@ -59,33 +57,13 @@ class KitchenOperator:
         self._step += 1
         noise = self._noise * np.append(self._rng.standard_normal(len(READY)), 0.0)
         if self._held is not None:
-            self._forget_motion()
+            self._follower.restart()  # afterwards the hand is somewhere else
             return self._held.copy()
-        return ACTION.clip(steer(state, self._waypoint(state), self._pace) + noise)
+        return ACTION.clip(steer(state, self._follower.towards(state), self._pace) + noise)
 
     def _random_action(self) -> npt.NDArray[np.float64]:
         arm = np.array(READY) + self._rng.uniform(-1.0, 1.0, len(READY)) * RANDOM_SPREAD
         return ACTION.clip(np.append(arm, self._rng.uniform(ACTION.low[-1], ACTION.high[-1])))
-
-    def _forget_motion(self) -> None:
-        """After a random segment the hand is somewhere else: begin again from there."""
-        self._goal = None
-        self._ahead.clear()
-
-    def _waypoint(self, state: State) -> Waypoint:
-        """Where to go now: the next waypoint, the start of a new motion, or on with the last one when all is done."""
-        if self._goal is not None and not self._is_done_with(self._goal, state):
-            self._age += 1
-            return self._goal
-        if not self._ahead:
-            self._ahead.extend(self._new_motion(state))
-        if self._ahead or self._goal is None:
-            self._goal = self._ahead.popleft() if self._ahead else _here(state)
-            self._age = 1
-        return self._goal
-
-    def _is_done_with(self, goal: Waypoint, state: State) -> bool:
-        return self._age >= goal.patience or float(np.linalg.norm(_offset(state, goal))) < goal.tolerance
 
     def _new_motion(self, state: State) -> Motion:
         """What comes after the last motion; nothing for an expert whose task is done."""
@@ -109,6 +87,10 @@ def _hand(state: State) -> npt.NDArray[np.float64]:
 
 def _offset(state: State, goal: Waypoint) -> npt.NDArray[np.float64]:
     return np.array([goal.x, goal.y, goal.z]) - _hand(state)
+
+
+def _distance(state: State, goal: Waypoint) -> float:
+    return float(np.linalg.norm(_offset(state, goal)))
 
 
 def _here(state: State) -> Waypoint:

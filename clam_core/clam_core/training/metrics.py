@@ -80,5 +80,10 @@ def _start_wandb(project: str, run: Path) -> Any:
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:
     """All lines of a run's ``metrics.jsonl``; a last line cut by a kill is left out."""
-    lines = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
+    return read_lines(run / "metrics.jsonl")
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """All records of a JSONL file; a last line cut by a kill is left out."""
+    lines = path.read_text().splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith("\n")]

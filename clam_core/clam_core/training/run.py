@@ -115,8 +115,8 @@ def _train(
     process.barrier()  # no process may see the run folder of this run as another's
     if process.writes:
         run.mkdir(parents=True, exist_ok=True)
-        _write(run / "spec.json", json.dumps(data.spec.to_json(), indent=2))
-        _write(run / "config.yaml", yaml.safe_dump(to_plain(config), sort_keys=False))
+        write_whole(run / "spec.json", json.dumps(data.spec.to_json(), indent=2))
+        write_whole(run / "config.yaml", yaml.safe_dump(to_plain(config), sort_keys=False))
     process.barrier()
     started = time.monotonic()
     roll_out = _roller(method, config, process) if config.rollouts.every else None
@@ -132,12 +132,12 @@ def _train(
             "device": str(process.device),
             "processes": process.world,
         }
-        _write(run / "result.json", json.dumps(result, indent=2))
+        write_whole(run / "result.json", json.dumps(result, indent=2))
     process.barrier()
     return metrics
 
 
-def _write(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
     """Whole or not at all, whenever the process is killed."""
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(text)

@@ -209,13 +209,13 @@ def written(table: Table, entries: Sequence[Entry], facts: Mapping[str, str], fo
 
     That is `folder`, but `other` if a file in `folder` holds cells that `entries` lack: nobody's results are lost.
     """
-    path = folder / f"{table.name}.json"
+    path, ours = folder / f"{table.name}.json", records(table, entries)
     if path.is_file():
         known = {_place(record) for record in json.loads(path.read_text())}
-        if not known <= {_place(record) for record in records(table, entries)}:
+        if not known <= {_place(record) for record in ours}:
             folder = other
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{table.name}.json").write_text(json.dumps(records(table, entries), indent=1) + "\n")
+    (folder / f"{table.name}.json").write_text(json.dumps(ours, indent=1) + "\n")
     (folder / f"{table.name}.md").write_text(markdown(table, entries, facts))
     draw(table, entries, folder / f"{table.name}.png")
     return folder

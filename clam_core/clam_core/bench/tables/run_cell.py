@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -24,8 +23,8 @@ from clam_core.envs import make_env_of
 from clam_core.evaluation import normalized_return, reference_scores, rollout
 from clam_core.plain import from_plain, to_plain
 from clam_core.training.config import DataConfig
-from clam_core.training.metrics import read_metrics
-from clam_core.training.run import load_method, load_role, train
+from clam_core.training.metrics import read_lines, read_metrics
+from clam_core.training.run import load_method, load_role, train, write_whole
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def run_cell(cell: Cell, root: Path, threads: int | None = None) -> Outcome:
         if done is not None:
             return done
         resumed = (folder / "cell.json").exists()
-        _write(folder / "cell.json", cell.to_json())
+        write_whole(folder / "cell.json", json.dumps(cell.to_json(), indent=1))
         cpu, started = time.process_time(), time.monotonic()
         metrics = _train(cell, root, folder / "train")
         trained = time.monotonic()
@@ -85,7 +84,7 @@ def run_cell(cell: Cell, root: Path, threads: int | None = None) -> Outcome:
             resumed=resumed,
             machine=machine(resolve_device(cell.config.device)),
         )
-        _write(folder / "outcome.json", asdict(outcome))
+        write_whole(folder / "outcome.json", json.dumps(asdict(outcome), indent=1))
     return outcome
 
 
@@ -113,7 +112,7 @@ def _all_metrics(run: Path) -> dict[str, float]:
 def _evaluate(cell: Cell, folder: Path) -> tuple[list[bool], list[float]]:
     """Rollouts that `rollouts.jsonl` does not hold yet, appended one by one."""
     path = folder / "rollouts.jsonl"
-    records = _read_lines(path)
+    records = read_lines(path) if path.is_file() else []
     missing = range(cell.first_seed + len(records), cell.first_seed + cell.episodes)
     policy = load_bundle(folder / "train" / "bundle", cell.config.device)
     with path.open("w") as file, contextlib.closing(make_env_of(policy.spec)) as env:
@@ -128,13 +127,6 @@ def _evaluate(cell: Cell, folder: Path) -> tuple[list[bool], list[float]]:
             file.write(json.dumps(records[-1]) + "\n")
             file.flush()
     return [record["success"] for record in records], [record["return"] for record in records]
-
-
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    """Whole lines of a file that may end in a torn one."""
-    if not path.is_file():
-        return []
-    return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
 
 def _label_quality(cell: Cell, root: Path, run: Path) -> dict[str, float]:
@@ -154,9 +146,3 @@ def _locked(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    partial_path = path.with_name(f".{path.name}.partial")
-    partial_path.write_text(json.dumps(content, indent=1))
-    os.replace(partial_path, path)

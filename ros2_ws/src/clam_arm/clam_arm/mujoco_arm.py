@@ -8,16 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clam_core.envs.servos import add_servo
 from clam_core.errors import ClamError
 from clam_core.safety import Limits
 
 Vector = npt.NDArray[np.float64]
 
 LEFT, RIGHT = "left_finger", "right_finger"  # gap = left - right, each is half of it away from the middle
-STIFFNESS = 15.0  # servo stiffness per effort limit [1/rad]: full effort at 4 degrees of error
-FINGER_STIFFNESS = 1000.0  # [N/m]
-DAMPING_TIME = 0.05  # [s] damping per stiffness; the servo lags this long behind a moving goal
-ARMATURE, FINGER_ARMATURE = 0.02, 0.05  # rotor seen through the gears [kg m²], [kg]
 TIMESTEP = 0.002  # [s]
 
 
@@ -57,20 +54,8 @@ def arm_spec(urdf: str, limits: Limits) -> Any:
         limit = efforts.get(name)
         if name not in joints or limit is None or not limit.get("effort"):
             raise ClamError(f"the URDF needs joint '{name}' with an effort limit; it has: {', '.join(joints)}")
-        finger, effort = name in (LEFT, RIGHT), float(limit.get("effort", "0"))
-        joints[name].armature = FINGER_ARMATURE if finger else ARMATURE
-        stiffness = FINGER_STIFFNESS if finger else STIFFNESS * effort
-        add_servo(mujoco, spec, name, stiffness, effort)
+        add_servo(spec, joints[name], float(limit.get("effort", "0")), finger=name in (LEFT, RIGHT))
     return spec
-
-
-def add_servo(mujoco: Any, spec: Any, joint: str, stiffness: float, effort: float) -> None:
-    """Position servo on `joint`: force = stiffness (goal - position) - damping velocity, within ±`effort`."""
-    servo = spec.add_actuator(name=joint, target=joint, trntype=mujoco.mjtTrn.mjTRN_JOINT)
-    servo.gaintype, servo.biastype = mujoco.mjtGain.mjGAIN_FIXED, mujoco.mjtBias.mjBIAS_AFFINE
-    servo.gainprm[0] = stiffness
-    servo.biasprm[1], servo.biasprm[2] = -stiffness, -stiffness * DAMPING_TIME
-    servo.forcelimited, servo.forcerange = 1, [-effort, effort]
 
 
 class MujocoArm:
