@@ -69,6 +69,20 @@ def test_a_cell_leaves_a_run_that_opens_its_rollouts_and_the_quality_of_its_labe
     assert load_outcome(cell, root) == outcome == run_cell(cell, root)
 
 
+def test_a_cell_is_found_again_after_the_configuration_got_new_keys(tmp_path: Path) -> None:
+    cell = small_cell("mlp-clam")
+    old = cell.folder(tmp_path).with_name("mlp-clam-3-labels-seed0-01234567")
+    old.mkdir(parents=True)
+    stored = json.loads(json.dumps(cell.to_json()))
+    del stored["config"]["policy"]["squash"], stored["data"][0][1][0]["parts"]  # as if they were added later
+    (old / "cell.json").write_text(json.dumps(stored))
+    assert cell.folder(tmp_path) == old
+    other = replace(cell, config=replace(cell.config, policy=replace(cell.config.policy, squash=False)))
+    assert other.folder(tmp_path) != old
+    (old / "cell.json").write_text(json.dumps(stored | {"config": stored["config"] | {"gone": 1}}))
+    assert cell.folder(tmp_path) != old
+
+
 def test_an_evaluation_goes_on_after_a_torn_line_with_the_same_numbers(root: Path) -> None:
     cell = small_cell("vpt")
     outcome = run_cell(cell, root)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from clam_core.bench.tables.sources import Source
-from clam_core.plain import to_plain
+from clam_core.errors import ClamError
+from clam_core.plain import from_plain, to_plain
 from clam_core.training.config import Config
 
 
@@ -61,7 +62,29 @@ class Cell:
         return to_plain(self)
 
     def folder(self, root: Path) -> Path:
-        """Its run folder below the folder of all benchmarks; other numbers, other folder."""
-        digest = hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:8]
-        name = f"{self.method}-{self.labels}-labels-seed{self.seed}-{digest}"
-        return root / "cells" / self.setting / f"{self.env}-{self.task}" / name
+        """Its run folder below the folder of all benchmarks; other numbers, other folder.
+
+        A cell that was made before a configuration had all of today's keys is the same cell, if the new keys have
+        their defaults here.
+        """
+        wanted = self.to_json()
+        parent = root / "cells" / self.setting / f"{self.env}-{self.task}"
+        name = f"{self.method}-{self.labels}-labels-seed{self.seed}"
+        digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:8]
+        folder = parent / f"{name}-{digest}"
+        if not folder.exists():
+            for path in sorted(parent.glob(f"{name}-*/cell.json")):
+                if _completed(path) == wanted:
+                    return path.parent
+        return folder
+
+
+def _completed(path: Path) -> dict[str, Any] | None:
+    """A stored cell with today's defaults for keys that it lacks; None if it has keys that are no more."""
+    stored: dict[str, Any] = json.loads(path.read_text())
+    try:
+        stored["config"] = to_plain(from_plain(Config, stored["config"]))
+        stored["data"] = [[role, [to_plain(from_plain(Source, one)) for one in many]] for role, many in stored["data"]]
+    except ClamError:
+        return None
+    return stored
