@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from clam_core.cli.types import positive_int
+from clam_core.cores import usable_cores
 from clam_core.deploy.device import resolve_device
 from clam_core.errors import ClamError, did_you_mean
 
@@ -108,7 +109,7 @@ def _table_options(arguments: argparse.Namespace) -> Any:
         device=str(resolve_device(arguments.device)),
         root=arguments.folder,
         out=arguments.out,
-        pool=Pool(arguments.workers or os.cpu_count() or 1, arguments.ray),
+        pool=Pool(arguments.workers or usable_cores(), arguments.ray),
     )
 
 

@@ -7,7 +7,6 @@ Attempt k of a dataset uses episode seed ``seed + k``. Attempts that do not belo
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from clam_core.cores import usable_cores
 from clam_core.data.episode import DatasetInfo, Episode
 from clam_core.data.provenance import provenance
 from clam_core.data.store import EpisodeStore
@@ -122,7 +122,7 @@ def generate(
         info.provenance.update({"seed": seed, "recipe": operator.recipe.to_json(), "options": options})
         done = _Done.of(out, info) if resume and out.exists() else _Done()
         seeds = range(seed + done.attempts, seed + max(MIN_ATTEMPTS, ATTEMPTS_PER_EPISODE * episodes))
-        processes = workers or os.cpu_count() or 1
+        processes = workers or usable_cores()
         if processes == 1 or episodes - done.kept < PARALLEL_FROM:
             results = _serial(environment, operator, kind, seeds)
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -16,12 +15,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from clam_core.cores import usable_cores
 from clam_core.data.store import EpisodeStore
 from clam_core.errors import ClamError
 from clam_core.models.images import resize
 
 GIB = 2**30
-DECODERS = min(8, os.cpu_count() or 1)  # decompression leaves Python's lock, so threads help
+DECODERS = min(8, usable_cores())  # decompression leaves Python's lock, so threads help
 _log = logging.getLogger(__name__)
 
 

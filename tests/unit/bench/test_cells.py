@@ -1,7 +1,6 @@
 """Running cells for real, small: what is left behind, going on after an interruption, one failure among many."""
 
 import json
-import os
 import shutil
 import sys
 from dataclasses import replace
@@ -15,6 +14,7 @@ from clam_core.bench.tables.pool import make_datasets, run_cells
 from clam_core.bench.tables.rows import STATE_ROWS, roles_of
 from clam_core.bench.tables.run_cell import load_outcome, run_cell
 from clam_core.bench.tables.sources import Source
+from clam_core.cores import usable_cores
 from clam_core.data.store import EpisodeStore
 from clam_core.errors import ClamError
 from clam_core.evaluation import EVALUATION_SEED
@@ -127,7 +127,7 @@ def test_one_cell_that_fails_does_not_stop_the_others(root: Path) -> None:
 
 
 def test_processes_share_the_cores() -> None:
-    cores = os.cpu_count() or 1
+    cores = usable_cores()
     assert Pool(1).threads == cores
     assert Pool(cores).threads == Pool(10 * cores).threads == 1
 

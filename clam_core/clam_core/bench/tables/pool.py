@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from clam_core.bench.tables.cell import Cell
 from clam_core.bench.tables.run_cell import Outcome, load_outcome, run_cell
+from clam_core.cores import usable_cores
 from clam_core.errors import ClamError
 
 
@@ -32,7 +33,7 @@ class Pool:
     @property
     def threads(self) -> int:
         """Threads of each process: together the processes use every core once."""
-        return max(1, (os.cpu_count() or 1) // self.workers)
+        return max(1, usable_cores() // self.workers)
 
 
 def run_cells(cells: Iterable[Cell], root: Path, pool: Pool) -> None:
