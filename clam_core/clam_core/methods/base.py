@@ -141,7 +141,7 @@ class Method(nn.Module, ABC):
             targets = None
             if episodes.actions is not None:
                 targets = self.actor.scale(torch.cat(episodes.actions))
-        return Transitions(features, episodes, span, self.sampler, targets)
+        return Transitions(features, episodes, span, self.sampler, targets, self.config.augmentation)
 
     def split(self, episodes: RawEpisodes, span: Span) -> tuple[Transitions, Transitions | None]:
         """Train and held-out transitions of `episodes`; None where there are too few episodes to hold any out."""

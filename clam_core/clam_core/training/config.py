@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from clam_core.errors import ClamError
 from clam_core.models.config import DecoderConfig, LamConfig, PolicyConfig, check_choice
+from clam_core.training.augmentation import AugmentationConfig
 
 SCHEDULES = ("constant", "one_cycle")
 OPTIMIZERS = ("adam", "adamw")
@@ -145,6 +146,7 @@ class Config:
     wandb: str | None = None
     data: DataConfig = field(default_factory=DataConfig)
     features: FeatureConfig = field(default_factory=FeatureConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     lam: LamConfig = field(default_factory=LamConfig)
     grounding: GroundingConfig = field(default_factory=GroundingConfig)
     policy: PolicyConfig = field(default_factory=PolicyConfig)

@@ -12,6 +12,7 @@ from clam_core.data.store import EpisodeStore
 from clam_core.errors import ClamError
 from clam_core.models.images import resize, stack_frames
 from clam_core.models.observations import Observations
+from clam_core.training.augmentation import AugmentationConfig, augment
 from clam_core.training.frames import Frames, open_frames
 from clam_core.training.sampler import Sampler
 
@@ -94,11 +95,18 @@ class Transitions:
 
     ``features (N, F)`` has a row for every observation, T+1 for an episode of T transitions; ``targets (M, ·)``, when
     known, a row for every transition (its action or latent action). Before an episode's first observation and after
-    its last one these are repeated, and so are targets, which the mask then leaves out.
+    its last one these are repeated, and so are targets, which the mask then leaves out. Images that `sample` draws are
+    changed by `augmentation`.
     """
 
     def __init__(
-        self, features: Tensor, episodes: RawEpisodes, span: Span, sampler: Sampler, targets: Tensor | None = None
+        self,
+        features: Tensor,
+        episodes: RawEpisodes,
+        span: Span,
+        sampler: Sampler,
+        targets: Tensor | None = None,
+        augmentation: AugmentationConfig | None = None,
     ) -> None:
         device = features.device
         self.lengths = [len(states) - 1 for states in episodes.states]
@@ -114,6 +122,7 @@ class Transitions:
             self._frame_shift = torch.tensor(episodes.frame_starts, device=device)[episode] - self._first_row
         self._device = device
         self.features, self.episodes, self.sampler, self.targets = features, episodes, sampler, targets
+        self.augmentation = augmentation or AugmentationConfig()
         self._set_span(span)
 
     def _set_span(self, span: Span) -> None:
@@ -150,7 +159,12 @@ class Transitions:
 
     def sample(self, batch_size: int) -> Batch:
         """Uniform over transitions, with replacement."""
-        return self.gather(self.sampler.draw(len(self), batch_size))
+        batch = self.gather(self.sampler.draw(len(self), batch_size))
+        window = batch.window
+        if window.images is None:
+            return batch
+        images = augment(window.images, self.augmentation)
+        return replace(batch, window=Observations(window.state, images, window.timestep))
 
     def batches(self, batch_size: int | None = None, limit: int | None = None) -> Iterator[Batch]:
         """All transitions once, in order; at most `limit` of them, evenly spaced."""
@@ -162,11 +176,11 @@ class Transitions:
 
     def with_span(self, span: Span) -> Transitions:
         """The same transitions, seen through another span."""
-        return Transitions(self.features, self.episodes, span, self.sampler, self.targets)
+        return Transitions(self.features, self.episodes, span, self.sampler, self.targets, self.augmentation)
 
     def with_targets(self, targets: Tensor, span: Span) -> Transitions:
         """The same transitions with other targets ``(M, ·)``, e.g. the latent actions of Algorithm 1, line 16."""
-        return Transitions(self.features, self.episodes, span, self.sampler, targets)
+        return Transitions(self.features, self.episodes, span, self.sampler, targets, self.augmentation)
 
 
 def load_episodes(

@@ -1,0 +1,56 @@
+"""Random changes of training images: the shift of DrQ (Kostrikov et al. 2021), brightness and contrast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from clam_core.errors import ClamError
+
+
+@dataclass(frozen=True)
+class AugmentationConfig:
+    """What is drawn anew for every sampled transition; held-out images and rollouts stay as they are.
+
+    `shift`: up to so many pixels each way, edges repeated. `brightness`, `contrast`: factors from 1 − x to 1 + x. All
+    frames and cameras of a transition are changed alike, so that motion between frames stays what it was.
+    """
+
+    shift: int = 0
+    brightness: float = 0.0
+    contrast: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.shift < 0:
+            raise ClamError(f"augmentation.shift must be at least 0 pixels, got {self.shift}")
+        for name in ("brightness", "contrast"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ClamError(f"augmentation.{name} must be at least 0 and below 1, got {getattr(self, name)}")
+
+
+def augment(images: Tensor, config: AugmentationConfig) -> Tensor:
+    """Images ``(B, …, H, W)`` in [0, 1] → the same shape and range, changed differently for each of B."""
+    if config.shift:
+        images = _shifted(images, config.shift)
+    if config.brightness or config.contrast:
+        shape = (len(images), *[1] * (images.dim() - 1))
+        brightness, contrast = (
+            1 + spread * (2 * torch.rand(shape, device=images.device) - 1)
+            for spread in (config.brightness, config.contrast)
+        )
+        mean = images.flatten(1).mean(1).view(shape)
+        images = (((images - mean) * contrast + mean) * brightness).clamp(0, 1)
+    return images
+
+
+def _shifted(images: Tensor, pixels: int) -> Tensor:
+    batch, (height, width), device = len(images), images.shape[-2:], images.device
+    down, right = torch.randint(-pixels, pixels + 1, (2, batch, 1), device=device)
+    rows = (torch.arange(height, device=device) + down).clamp(0, height - 1)
+    columns = (torch.arange(width, device=device) + right).clamp(0, width - 1)
+    flat = images.reshape(batch, -1, height, width)
+    which = torch.arange(batch, device=device)[:, None, None]
+    moved = flat[which, :, rows[:, :, None], columns[:, None, :]]  # (B, H, W, ·)
+    return moved.permute(0, 3, 1, 2).reshape(images.shape)

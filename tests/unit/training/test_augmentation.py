@@ -1,0 +1,66 @@
+"""Augmented images: moved and shaded as asked, motion between frames left alone, held-out images untouched."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from clam_core.data.store import EpisodeStore
+from clam_core.errors import ClamError
+from clam_core.training.augmentation import AugmentationConfig, augment
+from clam_core.training.sampler import Sampler
+from clam_core.training.transitions import Span, Transitions, load_episodes
+
+
+def test_a_shift_moves_every_frame_of_a_transition_by_the_same_pixels() -> None:
+    torch.manual_seed(0)
+    dot = torch.zeros(200, 2, 3, 9, 9)
+    dot[:, 0, :, 4, 4] = dot[:, 1, :, 5, 4] = 1.0  # one pixel down from frame to frame
+    moved = augment(dot, AugmentationConfig(shift=2))
+    places = [moved[:, frame, 0].flatten(1).argmax(1) for frame in (0, 1)]
+    assert (places[1] - places[0] == 9).all()
+    down, right = places[0] // 9 - 4, places[0] % 9 - 4
+    assert set(down.tolist()) == set(right.tolist()) == {-2, -1, 0, 1, 2}
+    assert (moved.sum((1, 2, 3, 4)) == 6).all()
+
+
+def test_edges_are_repeated_where_a_shift_leaves_a_gap() -> None:
+    torch.manual_seed(0)
+    images = torch.full((50, 3, 4, 4), 0.25)
+    assert torch.equal(augment(images, AugmentationConfig(shift=3)), images)
+
+
+def test_brightness_and_contrast_differ_between_transitions_and_stay_in_range() -> None:
+    torch.manual_seed(0)
+    images = torch.rand(1, 2, 3, 8, 8).expand(100, -1, -1, -1, -1)
+    bright = augment(images, AugmentationConfig(brightness=0.3))
+    factors = bright.flatten(1).mean(1) / images.flatten(1).mean(1)
+    assert 0.69 < factors.min() < 0.8 and 1.1 < factors.max() < 1.31
+    flat = augment(images, AugmentationConfig(contrast=0.5)).flatten(1).std(1) / images.flatten(1).std(1)
+    assert flat.min() < 0.6 and flat.max() > 1.2
+    assert bright.min() >= 0 and bright.max() <= 1
+
+
+@pytest.mark.parametrize(("key", "value"), [("shift", -1), ("brightness", 1.0), ("contrast", -0.1)])
+def test_numbers_out_of_range_are_named(key: str, value: float) -> None:
+    with pytest.raises(ClamError, match=f"augmentation.{key} must be at least 0.*got {value}"):
+        AugmentationConfig(**{key: value})
+
+
+def test_samples_are_augmented_and_evaluation_batches_are_not(make_dataset: Callable[..., Path]) -> None:
+    store = EpisodeStore.open(make_dataset("play", "play", 2, image_size=16), actions=False)
+    episodes = load_episodes([store], torch.device("cpu"), ("top",))
+    features = torch.cat(episodes.states)
+
+    def transitions(config: AugmentationConfig | None) -> Transitions:
+        sampler = Sampler(0, torch.device("cpu"))
+        return Transitions(features, episodes, Span(), sampler, None, config).with_span(Span(1, 1))
+
+    plain, changed = transitions(None), transitions(AugmentationConfig(shift=4))
+    before, after = plain.sample(32).window.images, changed.sample(32).window.images
+    assert before is not None and after is not None and before.shape == after.shape
+    assert not torch.equal(before, after)
+    for one, other in zip(plain.batches(), changed.batches(), strict=True):
+        assert one.window.images is not None and other.window.images is not None
+        assert torch.equal(one.window.images, other.window.images)
