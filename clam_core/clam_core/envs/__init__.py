@@ -45,10 +45,11 @@ def make_env_of(spec: EnvironmentSpec, env: str | None = None, task: str | None 
     cameras = spec.observation.cameras
     if not cameras:
         return make_env(env, task)
-    if len(cameras) > 1 or cameras[0].height != cameras[0].width:
+    size = cameras[0].height
+    if any((camera.height, camera.width) != (size, size) for camera in cameras):
         seen = ", ".join(f"{camera.name} {camera.width}x{camera.height}" for camera in cameras)
-        raise ClamError(f"an environment shows one square camera, this policy sees {seen}; use another policy")
-    return make_env(env, task, image_size=cameras[0].height, camera=cameras[0].name)
+        raise ClamError(f"an environment shows square cameras of one size, this policy sees {seen}; use another policy")
+    return make_env(env, task, image_size=size, camera=",".join(camera.name for camera in cameras))
 
 
 __all__ = ["ENVS", "Environment", "Step", "make_env", "make_env_of"]

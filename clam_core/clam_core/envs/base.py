@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clam_core.errors import ClamError
-from clam_core.spec import EnvironmentSpec, Observation
+from clam_core.spec import CameraSpec, EnvironmentSpec, Observation
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,18 @@ class Environment(Protocol):
 
     def close(self) -> None:
         """Free the simulator and its graphics context."""
+
+
+def square_cameras(names: str, size: int | None) -> tuple[CameraSpec, ...]:
+    """The cameras `names`, one or several with commas between, with square images; none without a `size` [pixels].
+
+    Raises:
+        ClamError: a name is empty or given twice.
+    """
+    each = [name.strip() for name in names.split(",")]
+    if not all(each) or len(set(each)) < len(each):
+        raise ClamError(f"cameras '{names}' must be different names with commas between them")
+    return tuple(CameraSpec(name, size, size) for name in each) if size else ()
 
 
 def check_action(action: npt.NDArray[Any], spec: EnvironmentSpec) -> npt.NDArray[np.float64]:

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clam_core.envs.base import Step, check_action
+from clam_core.envs.base import Step, check_action, square_cameras
 from clam_core.envs.calvin_simulator import CalvinSimulator
 from clam_core.envs.calvin_spec import CAMERAS, MAX_STEPS, binarize_gripper, calvin_spec
 from clam_core.envs.calvin_tasks import oracle_name, sample_layout, task_name
 from clam_core.errors import ClamError
-from clam_core.spec import CameraSpec, EnvironmentSpec, Observation
+from clam_core.spec import EnvironmentSpec, Observation
 
 
 class Calvin:
-    """One CALVIN task. `image_size` adds camera `camera`, square, to every observation.
+    """One CALVIN task. `image_size` adds `camera`, square, to every observation: one name, or several with commas.
 
     The reward is 1 at a step at which the task oracle finds the task done, else 0.
     """
@@ -31,7 +31,9 @@ class Calvin:
     def __init__(
         self, task: str, *, max_steps: int = MAX_STEPS, image_size: int | None = None, camera: str = CAMERAS[0]
     ) -> None:
-        cameras = (CameraSpec(check_camera(camera), image_size, image_size),) if image_size else ()
+        cameras = square_cameras(camera, image_size)
+        for one in cameras:
+            check_camera(one.name)
         self.spec = calvin_spec(task_name(task), max_steps=max_steps, cameras=cameras)
         self._oracle_task = oracle_name(self.spec.task)
         self._simulator = CalvinSimulator()

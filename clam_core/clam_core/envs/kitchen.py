@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from clam_core.envs.base import Step, check_action
+from clam_core.envs.base import Step, check_action, square_cameras
 from clam_core.envs.kitchen_simulator import KitchenSimulator
 from clam_core.envs.kitchen_spec import CAMERAS, MAX_STEPS, check_camera, kitchen_spec
 from clam_core.envs.kitchen_tasks import RULES, Situation, sample_layout, task_name
 from clam_core.errors import ClamError
-from clam_core.spec import CameraSpec, EnvironmentSpec, Observation
+from clam_core.spec import EnvironmentSpec, Observation
 
 if TYPE_CHECKING:
     from clam_core.envs.rendering import OffscreenRenderer
 
 
 class Kitchen:
-    """One kitchen task. `image_size` adds camera `camera`, square, to every observation.
+    """One kitchen task. `image_size` adds `camera`, square, to every observation: one name, or several with commas.
 
     Reward and success of a step follow from the score that `clam_core.envs.kitchen_tasks` gives to it: the reward is
     that score, and success is a score of 1.
@@ -30,7 +30,9 @@ class Kitchen:
     def __init__(
         self, task: str, *, max_steps: int = MAX_STEPS, image_size: int | None = None, camera: str = CAMERAS[0]
     ) -> None:
-        cameras = (CameraSpec(check_camera(camera), image_size, image_size),) if image_size else ()
+        cameras = square_cameras(camera, image_size)
+        for one in cameras:
+            check_camera(one.name)
         self.spec = kitchen_spec(task_name(task), max_steps=max_steps, cameras=cameras)
         self._rule = RULES[self.spec.task]
         self._simulator = KitchenSimulator()

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from metaworld.env_dict import ALL_V3_ENVIRONMENTS_GOAL_OBSERVABLE
 
-from clam_core.envs.base import Step, check_action
+from clam_core.envs.base import Step, check_action, square_cameras
 from clam_core.envs.rendering import OffscreenRenderer
 from clam_core.errors import ClamError, did_you_mean
-from clam_core.spec import ActionSpec, CameraSpec, EnvironmentSpec, Observation, ObservationSpec
+from clam_core.spec import ActionSpec, EnvironmentSpec, Observation, ObservationSpec
 
 MAX_STEPS = 100  # Table 14
 ACTION_REPEAT = 2  # Table 14
@@ -61,7 +61,7 @@ def task_name(task: str) -> str:
 
 
 class MetaWorld:
-    """One Meta-World task. `image_size` adds camera `camera`, square, to every observation."""
+    """One Meta-World task. `image_size` adds `camera`, square, to every observation: one name, or several with commas."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class MetaWorld:
             observation=ObservationSpec(
                 names=STATE_NAMES,
                 units=STATE_UNITS,
-                cameras=(CameraSpec(camera, image_size, image_size),) if image_size else (),
+                cameras=square_cameras(camera, image_size),
             ),
             action=ACTION,
             rate=1.0 / (float(self._env.dt) * action_repeat),

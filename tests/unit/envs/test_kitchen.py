@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clam_core.envs import make_env
+from clam_core.envs import make_env, make_env_of
 from clam_core.envs.kitchen_geometry import BLOCK_HALF, HINGE, TIP, place
 from clam_core.envs.kitchen_scene import FIELD_OF_VIEW
 from clam_core.envs.kitchen_spec import ACTION, CAMERAS, STATE_NAMES, STATE_UNITS, VELOCITY
@@ -250,6 +250,28 @@ def test_camera_images_belong_to_the_observation():
     np.testing.assert_array_equal(env.reset(0)["over_shoulder"], image)
     assert env.spec.observation.cameras[0].name == "over_shoulder"
     env.close()
+
+
+def test_both_cameras_belong_to_the_observation_and_a_policy_of_both_gets_both():
+    env = make_env("kitchen", "reach-block", image_size=32, camera="over_shoulder, external")
+    again = make_env_of(env.spec)
+    assert [camera.name for camera in again.spec.observation.cameras] == ["over_shoulder", "external"]
+    try:
+        one, other = env.reset(0), again.reset(0)
+    except ClamError as error:
+        pytest.skip(str(error))
+    assert not np.array_equal(one["external"], one["over_shoulder"])
+    for camera in CAMERAS:
+        assert one[camera].shape == (32, 32, 3)
+        np.testing.assert_array_equal(one[camera], other[camera])
+    env.close()
+    again.close()
+
+
+@pytest.mark.parametrize("names", ["external,external", "external,", ""])
+def test_cameras_must_have_different_names(names):
+    with pytest.raises(ClamError, match="must be different names with commas between them"):
+        make_env("kitchen", "reach-block", image_size=32, camera=names)
 
 
 def test_unknown_camera_lists_the_valid_ones(env):
