@@ -55,9 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with what is in DIR")
     parser.add_argument("--image-size", type=positive_int, metavar="N", help="store a camera's NxN images too")
     parser.add_argument(
-        "--camera",
-        metavar="NAME",
-        help="which camera, or several: external,over_shoulder (default: the environment's usual one)",
+        "--camera", metavar="NAMES", help="which camera, or several: a,b (default: the environment's usual one)"
     )
     parser.add_argument("--agent", type=Path, metavar="DIR", help="folder of the agent (default: beside --out)")
     parser.add_argument("--workers", type=positive_int, metavar="W", help="processes (default: one per core)")

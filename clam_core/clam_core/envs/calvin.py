@@ -21,7 +21,7 @@ from clam_core.spec import EnvironmentSpec, Observation
 
 
 class Calvin:
-    """One CALVIN task. `image_size` adds `camera`, square, to every observation: one name, or several with commas.
+    """One CALVIN task. `image_size` adds square images of `camera`: one name, or several with commas.
 
     The reward is 1 at a step at which the task oracle finds the task done, else 0.
     """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Kitchen:
-    """One kitchen task. `image_size` adds `camera`, square, to every observation: one name, or several with commas.
+    """One kitchen task. `image_size` adds square images of `camera`: one name, or several with commas.
 
     Reward and success of a step follow from the score that `clam_core.envs.kitchen_tasks` gives to it: the reward is
     that score, and success is a score of 1.

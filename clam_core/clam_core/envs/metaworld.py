@@ -61,7 +61,7 @@ def task_name(task: str) -> str:
 
 
 class MetaWorld:
-    """One Meta-World task. `image_size` adds `camera`, square, to every observation: one name, or several with commas."""
+    """One Meta-World task. `image_size` adds square images of `camera`: one name, or several with commas."""
 
     def __init__(
         self,
