@@ -15,7 +15,10 @@ REFERENCE = re.compile(r"\$\{(\w+)\}")
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument of a graph. `default` has the Python type of `type`; a required argument has none."""
+    """One argument of a graph. `default` has the Python type of `type`; a required argument has none.
+
+    `only_if`: what other arguments must be for this one to mean anything; else it may only have its default.
+    """
 
     name: str
     type: str
@@ -23,6 +26,7 @@ class Argument:
     required: bool = False
     default: Any = None
     choices: tuple[Any, ...] = ()
+    only_if: Mapping[str, Any] = field(default_factory=dict)
 
     def parse(self, text: str) -> Any:
         """Value of the argument's type from command-line text.
@@ -44,8 +48,8 @@ class Argument:
 class Node:
     """One process. Strings may hold ``${argument}``; alone in a string it keeps the argument's type.
 
-    The node is part of the graph when all arguments of `only_if` have the given values, and not all of
-    `unless`.
+    The node is part of the graph when all arguments of `only_if` have the given values, and not all of any group
+    of `unless`.
     """
 
     package: str
@@ -54,7 +58,7 @@ class Node:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     namespace: str = ""
     only_if: Mapping[str, Any] = field(default_factory=dict)
-    unless: Mapping[str, Any] = field(default_factory=dict)
+    unless: tuple[Mapping[str, Any], ...] = ()
     on_exit: str | None = None
 
     @property
@@ -64,9 +68,12 @@ class Node:
 
     def present(self, values: Mapping[str, Any]) -> bool:
         """True when the node is part of the graph under these argument values."""
-        wanted = all(values[name] == value for name, value in self.only_if.items())
-        unwanted = self.unless and all(values[name] == value for name, value in self.unless.items())
-        return wanted and not unwanted
+        return holds(self.only_if, values) and not any(holds(group, values) for group in self.unless)
+
+    @property
+    def uses(self) -> set[str]:
+        """Names of the arguments that it refers to."""
+        return references([*self.parameters.values(), self.namespace]) | {*self.only_if}.union(*self.unless)
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,8 @@ class Graph:
         """Typed value of every argument: the given text, or the default.
 
         Raises:
-            ClamError: unknown argument, required argument missing, value of the wrong type or not a choice.
+            ClamError: unknown argument, required argument missing, value of the wrong type or not a choice, or an
+            argument that means nothing beside the others.
         """
         arguments = {argument.name: argument for argument in self.arguments}
         for name in texts:
@@ -96,6 +104,11 @@ class Graph:
                 raise ClamError(f"graph '{self.name}' needs {name}:=… ({argument.description})")
             else:
                 values[name] = argument.default
+        for name in texts:
+            condition = arguments[name].only_if
+            if values[name] != arguments[name].default and not holds(condition, values):
+                wanted = " ".join(f"{other}:={_text(value)}" for other, value in condition.items())
+                raise ClamError(f"argument '{name}' of graph '{self.name}' is only for {wanted}: leave it out")
         return values
 
     def resolve(self, texts: Mapping[str, str]) -> tuple[Node, ...]:
@@ -116,6 +129,11 @@ class Graph:
         )
 
 
+def holds(condition: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """True when all arguments have the values of `condition`."""
+    return all(values[name] == value for name, value in condition.items())
+
+
 def substitute(value: Any, values: Mapping[str, Any]) -> Any:
     """`value` with every ``${argument}`` replaced; alone in a string it keeps the argument's type."""
     if isinstance(value, list):
@@ -133,6 +151,10 @@ def references(value: Any) -> set[str]:
     if isinstance(value, list):
         return set().union(*map(references, value))
     return set(REFERENCE.findall(value)) if isinstance(value, str) else set()
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _parse_bool(text: str) -> bool:

@@ -3,7 +3,9 @@
 description: one line
 namespace: ${namespace}          # optional, of all nodes
 arguments:
-  task: {type: str, default: assembly, description: …}      # or required: true; choices: […]
+  task: {type: str, default: assembly, description: …}      # or required: true; choices: […]; only_if: {…}
+include:                         # optional: nodes of other graphs, see `clam_bringup.include`
+  - {graph: arm, arguments: {backend: mujoco}, unless: {task: assembly}}
 nodes:
   - package: clam_sim
     executable: sim_bridge
@@ -22,11 +24,19 @@ from typing import Any
 
 import yaml
 
-from clam_bringup.graph import TYPES, Argument, Graph, Node, references
+from clam_bringup.graph import TYPES, Argument, Graph, Node
+from clam_bringup.include import Include, include
 from clam_core.errors import ClamError, did_you_mean
 
-ARGUMENT_KEYS = ("type", "description", "required", "default", "choices")
+ARGUMENT_KEYS = ("type", "description", "required", "default", "choices", "only_if")
+INCLUDE_KEYS = ("graph", "arguments", "only_if", "unless")
 NODE_KEYS = ("package", "executable", "name", "parameters", "only_if", "unless", "on_exit")
+
+#: Launch files that start what pip does not have, and so are no graphs.
+ONLY_LAUNCH_FILES = {
+    "description": "it needs robot_state_publisher of a system ROS 2: run `ros2 launch clam_bringup "
+    "description.launch.py` there; `clam_urdf workcell` prints the URDF anywhere"
+}
 
 
 def graph_files() -> dict[str, Path]:
@@ -42,6 +52,8 @@ def load_graph(name: str) -> Graph:
         ClamError: no such graph, or the file is not a sound graph.
     """
     known = graph_files()
+    if name in ONLY_LAUNCH_FILES:
+        raise ClamError(f"'{name}' is a launch file, no graph: {ONLY_LAUNCH_FILES[name]}")
     path = known.get(name) or Path(name)
     if path.suffix != ".yaml" or not path.is_file():
         raise ClamError(f"no graph '{name}': {did_you_mean(name, known)}, or the path of a .yaml file")
@@ -57,16 +69,22 @@ def load_graph(name: str) -> Graph:
 
 def parse_graph(name: str, data: Any) -> Graph:
     """Checked conversion of plain data to a `Graph`; raises `ClamError`."""
-    data = _mapping(data, "the graph", ("description", "namespace", "arguments", "nodes"))
-    arguments = tuple(_argument(key, value) for key, value in _mapping(data.get("arguments"), "arguments").items())
-    namespace = data.get("namespace", "")
-    nodes = tuple(_node(value, namespace) for value in data.get("nodes") or ())
+    data = _mapping(data, "the graph", ("description", "namespace", "arguments", "include", "nodes"))
+    arguments = {key: _argument(key, value) for key, value in _mapping(data.get("arguments"), "arguments").items()}
+    nodes: tuple[Node, ...] = ()
+    for value in data.get("include") or ():
+        arguments, included = include(arguments, _include(value))
+        nodes += included
+    nodes += tuple(_node(value, data.get("namespace", "")) for value in data.get("nodes") or ())
     if not nodes:
-        raise ClamError("nodes is empty: name at least one")
-    graph = Graph(name, str(data.get("description", "")), arguments, nodes)
-    for node in nodes:
-        _check_references(node, [argument.name for argument in arguments])
-    return graph
+        raise ClamError("nodes is empty: name at least one, or include a graph")
+    for user, used in (
+        *((f"node '{node.name}'", node.uses) for node in nodes),
+        *((f"argument '{argument.name}'", {*argument.only_if}) for argument in arguments.values()),
+    ):
+        for unknown in sorted(used - set(arguments)):
+            raise ClamError(f"{user} uses '{unknown}', no argument: {did_you_mean(unknown, arguments)}")
+    return Graph(name, str(data.get("description", "")), tuple(arguments.values()), nodes)
 
 
 def _argument(name: str, data: Any) -> Argument:
@@ -81,6 +99,7 @@ def _argument(name: str, data: Any) -> Argument:
         required=bool(data.get("required", False)),
         default=data.get("default"),
         choices=tuple(data.get("choices", ())),
+        only_if=_mapping(data.get("only_if"), f"only_if of argument '{name}'"),
     )
     if argument.required == ("default" in data):
         raise ClamError(f"argument '{name}' must have either a default or required: true")
@@ -101,13 +120,16 @@ def _node(data: Any, namespace: str) -> Node:
         raise ClamError(f"node '{data['name']}' has on_exit '{data['on_exit']}': valid: shutdown")
     for key in ("parameters", "only_if", "unless"):
         _mapping(data.get(key), f"{key} of node '{data['name']}'")
-    return Node(**data, namespace=namespace)
+    unless = (data["unless"],) if data.get("unless") else ()
+    return Node(**{**data, "unless": unless}, namespace=namespace)
 
 
-def _check_references(node: Node, arguments: Iterable[str]) -> None:
-    used = references([*node.parameters.values(), node.namespace]) | {*node.only_if, *node.unless}
-    for name in sorted(used - set(arguments)):
-        raise ClamError(f"node '{node.name}' uses '{name}', no argument: {did_you_mean(name, arguments)}")
+def _include(data: Any) -> Include:
+    data = _mapping(data, "an include", INCLUDE_KEYS)
+    if not isinstance(data.get("graph"), str):
+        raise ClamError(f"an include has no graph: {dict(data)}")
+    conditions = {key: _mapping(data.get(key), f"{key} of an include") for key in ("arguments", "only_if", "unless")}
+    return Include(load_graph(data["graph"]), **conditions)
 
 
 def _mapping(data: Any, what: str, keys: Iterable[str] | None = None) -> Mapping[str, Any]:

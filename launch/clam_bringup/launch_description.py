@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
+from pathlib import Path
+
+from ament_index_python.packages import get_package_prefix
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, LogInfo, OpaqueFunction, Shutdown
+from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node as LaunchNode
 
@@ -10,13 +14,25 @@ from clam_bringup.graph import Argument, Graph, Node
 from clam_bringup.graph_file import load_graph
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
+PUBLISHER = "robot_state_publisher"
 
-def launch_description(name: str) -> LaunchDescription:
-    """The graph as a launch description: its arguments, then its nodes once the arguments are known."""
+
+def launch_description(name: str, *more: LaunchDescriptionEntity) -> LaunchDescription:
+    """The graph as a launch description: its arguments, then its nodes once the arguments are known, then `more`."""
     graph = load_graph(name)
     return LaunchDescription(
-        [*map(_declare, graph.arguments), OpaqueFunction(function=_nodes, args=[graph])],
+        [*map(_declare, graph.arguments), OpaqueFunction(function=_nodes, args=[graph]), *more],
     )
+
+
+def robot_description(launch_file: Path) -> LaunchDescriptionEntity:
+    """description.launch.py beside `launch_file`, with its arguments; a line in the log where its node is missing."""
+    try:
+        get_package_prefix(PUBLISHER)
+    except (LookupError, OSError):  # not installed, or no workspace is sourced
+        mend = f"apt-get install ros-$ROS_DISTRO-{PUBLISHER.replace('_', '-')}"
+        return LogInfo(msg=f"no {PUBLISHER} here, so there is neither TF nor robot_description: {mend}")
+    return IncludeLaunchDescription(PythonLaunchDescriptionSource(str(launch_file.parent / "description.launch.py")))
 
 
 def _declare(argument: Argument) -> DeclareLaunchArgument:

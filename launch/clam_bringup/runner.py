@@ -70,11 +70,13 @@ def describe(graph: Graph) -> str:
     for argument in graph.arguments:
         default = "required" if argument.required else f"default {argument.default!r}"
         choices = f"; one of {', '.join(map(str, argument.choices))}" if argument.choices else ""
+        choices += "".join(f"; only if {name} is {value!r}" for name, value in argument.only_if.items())
         lines.append(f"  {argument.name}:=  ({argument.type}, {default}{choices})  {argument.description}")
     lines += ["", "nodes"]
     for node in graph.nodes:
-        conditions = [f"if {name} is {value}" for name, value in node.only_if.items()]
-        conditions += [f"unless {name} is {value}" for name, value in node.unless.items()]
+        conditions = [f"if {name} is {value!r}" for name, value in node.only_if.items()]
+        for group in node.unless:
+            conditions.append("unless " + " and ".join(f"{name} is {value!r}" for name, value in group.items()))
         lines.append(f"  {node.name}  ({', '.join([f'{node.package} {node.executable}', *conditions])})")
         lines += [f"    {name}: {value}" for name, value in node.parameters.items()]
     return "\n".join(lines)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 rclpy = pytest.importorskip("rclpy", reason="needs rclpy (make setup, or a system ROS 2)")
 
 from clam_bringup.child import find_executable  # noqa: E402
+from clam_bringup.graph import Graph  # noqa: E402
 from clam_bringup.graph_file import graph_files, load_graph  # noqa: E402
 from clam_ros.node import Node  # noqa: E402
 
@@ -25,14 +27,24 @@ def node_class(package: str, executable: str) -> type[Node]:
     return found
 
 
+def variants(graph: Graph) -> Iterator[dict[str, str]]:
+    """Texts of arguments under which every node of the graph is there at least once."""
+    names = {argument.name: argument for argument in graph.arguments}
+    required = {name: "x" for name, argument in names.items() if argument.required}
+    yield required
+    if "episodes" in names:
+        yield required | {"episodes": "1"}
+    for name in {"backend", "robot"} & names.keys():
+        yield from (required | {name: choice} for choice in names[name].choices)
+
+
 @pytest.mark.parametrize("name", sorted(graph_files()))
 def test_nodes_declare_every_parameter_that_a_graph_sets_with_the_same_type(name: str) -> None:
     graph = load_graph(name)
-    texts = {argument.name: "x" for argument in graph.arguments if argument.required}
     rclpy.init()
     try:
-        for episodes in ("0", "1") if any(a.name == "episodes" for a in graph.arguments) else (None,):
-            for node in graph.resolve(texts | ({"episodes": episodes} if episodes else {})):
+        for texts in variants(graph):
+            for node in graph.resolve(texts):
                 made = node_class(node.package, node.executable)()
                 declared = {parameter: made.get_parameter(parameter).value for parameter in made._parameters}
                 made.destroy_node()

@@ -14,7 +14,7 @@ launch_pytest = pytest.importorskip(
 
 import rclpy  # noqa: E402
 from ament_index_python.packages import get_package_prefix  # noqa: E402
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription  # noqa: E402
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, LogInfo  # noqa: E402
 from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402
 from launch.utilities import perform_substitutions  # noqa: E402
 from launch_pytest.actions import ReadyToTest  # noqa: E402
@@ -47,6 +47,25 @@ def test_a_launch_file_declares_the_arguments_of_its_graph(name: str) -> None:
         text = declared[key].default_value and perform_substitutions(LaunchContext(), declared[key].default_value)
         assert (text is None) == argument.required
         assert argument.required or repr(argument.parse(text)) == repr(argument.default)
+
+
+@pytest.mark.parametrize("name", ["robot", "sim_kitchen"])
+def test_the_description_is_launched_too_where_its_node_is_installed(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
+    *_, last = _source(name).get_launch_description(LaunchContext()).entities
+    assert isinstance(last, LogInfo)
+    said = perform_substitutions(LaunchContext(), last.msg)
+    assert "no robot_state_publisher here" in said and "apt-get install" in said
+    index = tmp_path / "share/ament_index/resource_index/packages"
+    index.mkdir(parents=True)
+    (index / "robot_state_publisher").touch()
+    *_, last = _source(name).get_launch_description(LaunchContext()).entities
+    assert isinstance(last, IncludeLaunchDescription)
+    included = last.launch_description_source.get_launch_description(LaunchContext())
+    declared = {entity.name for entity in included.entities if isinstance(entity, DeclareLaunchArgument)}
+    assert {"description", "rviz", "namespace"} <= declared
 
 
 @launch_pytest.fixture

@@ -288,7 +288,7 @@ def test_deactivating_releases_the_camera_and_activating_takes_it_again(make_gra
     ("parameters", "words"),
     [
         ({"backend": "realsens"}, "did you mean 'realsense'?"),
-        ({"backend": "mujoco"}, "not implemented yet"),
+        ({"backend": "mujoco", "device": "wrist"}, "valid: external, over_shoulder"),
         ({"device": "none.mp4"}, "no video file 'none.mp4'"),
         ({"device": "0", "calibration": "none.yaml"}, "cannot read calibration 'none.yaml'"),
         ({"device": "0", "depth": True}, "gives no depth"),

@@ -22,7 +22,7 @@ from clam_core.envs.kitchen_geometry import (
     POT_RADIUS,
     POT_WALL,
 )
-from clam_core.envs.kitchen_spec import CAMERAS, LIMITS
+from clam_core.envs.kitchen_spec import CAMERAS, LIMITS, POSE
 from clam_core.envs.servos import add_servo
 from clam_description import FINGER_JOINTS, urdf
 
@@ -34,7 +34,7 @@ DOOR_OPEN = 1.6  # range of the microwave's door [rad]
 #: Vertical field of view of a 4:3 image [degrees]: D435's colour camera, and a common webcam.
 FIELD_OF_VIEW = {"external": 42.0, "over_shoulder": 43.0}
 
-_ARM, _THING = 1, 2  # contact bits: the arm does not collide with itself, everything else with everything
+ARM, THING = 1, 2  # contact bits: the arm does not collide with itself, everything else with everything
 
 
 def build_model() -> Any:
@@ -44,9 +44,7 @@ def build_model() -> Any:
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     spec.option.impratio = 10.0  # a held block does not slip
-    for geom in list(spec.geoms):
-        if geom.contype == 0:
-            geom.delete()  # the visual twin of a shape that is drawn as well
+    delete_twins(spec)
     _prepare_arm(spec)
     _add_button(spec)
     _add_door(spec)
@@ -54,8 +52,26 @@ def build_model() -> Any:
     _add_loose(spec, "block", "BOX", (BLOCK_HALF,) * 3, (0.10, 0.65, 0.20, 1.0))
     for thing in DISTRACTORS:
         _add_loose(spec, *thing)
-    _add_view(spec)
+    _add_cameras(spec)
+    add_room(spec)
     return spec.compile()
+
+
+def delete_twins(spec: Any) -> None:
+    """Leave one shape where the URDF has two, for collision and for the eye: both would be drawn."""
+    for geom in list(spec.geoms):
+        if geom.contype == 0:
+            geom.delete()
+
+
+def scene_names(model: Any) -> tuple[str, ...]:
+    """Names of the entries of ``qpos``: a joint's own, and for what lies loose its name and `POSE`."""
+    names: list[str] = []
+    for index in range(model.njnt):
+        joint = model.joint(index)
+        is_loose = joint.type[0] == mujoco.mjtJoint.mjJNT_FREE
+        names += [f"{joint.name}_{part}" for part in POSE] if is_loose else [joint.name]
+    return tuple(names)
 
 
 def _prepare_arm(spec: Any) -> None:
@@ -73,7 +89,7 @@ def _prepare_arm(spec: Any) -> None:
     names = {body.name for body in arm}
     for geom in spec.geoms:
         is_arm = geom.parent.name in names
-        geom.contype, geom.conaffinity = (_ARM, _THING) if is_arm else (_THING, _ARM | _THING)
+        geom.contype, geom.conaffinity = (ARM, THING) if is_arm else (THING, ARM | THING)
         geom.friction = [1.5 if "finger" in geom.name else 0.8, 0.005, 0.0001]
 
 
@@ -148,16 +164,20 @@ def _add_shape(
     """A geom of half sizes `size` [m] and `mass` [kg] that collides with everything."""
     geom = body.add_geom(name=name, type=getattr(mujoco.mjtGeom, f"mjGEOM_{kind}"), size=list(size), pos=list(pos))
     geom.rgba, geom.mass = list(colour), mass
-    geom.contype, geom.conaffinity = _THING, _ARM | _THING
+    geom.contype, geom.conaffinity = THING, ARM | THING
     geom.friction = [1.0, 0.005, 0.0001]
     return geom
 
 
-def _add_view(spec: Any) -> None:
+def _add_cameras(spec: Any) -> None:
     """Cameras in the optical frames (z forward, y down); MuJoCo's look along −z with y up: half a turn about x."""
     for name in CAMERAS:
         frame = spec.body(f"{name}_optical_frame")
         frame.add_camera(name=name, quat=[0, 1, 0, 0], fovy=FIELD_OF_VIEW[name])
+
+
+def add_room(spec: Any) -> None:
+    """Light and a grey background."""
     spec.worldbody.add_light(
         name="lamp", directional=True, pos=[0, 0, 2], dir=[0.2, 0.3, -1], diffuse=[0.5] * 3, castshadow=False
     )

@@ -12,7 +12,8 @@ from clam_core.envs.kitchen_geometry import DISTRACTORS
 from clam_core.envs.kitchen_scene import build_model
 from clam_core.envs.kitchen_spec import RATE, VELOCITY
 from clam_core.envs.kitchen_tasks import Layout, Place, Situation
-from clam_description import ARM_JOINTS, END_EFFECTOR_LINK, FINGER_JOINTS
+from clam_core.envs.servos import Servos
+from clam_description import END_EFFECTOR_LINK, FINGER_JOINTS
 
 Vector = npt.NDArray[np.float64]
 
@@ -25,10 +26,7 @@ class KitchenSimulator:
     def __init__(self) -> None:
         self.model: Any = build_model()
         self.data: Any = mujoco.MjData(self.model)
-        names = (*ARM_JOINTS, *FINGER_JOINTS)
-        self._positions = np.array([self.model.joint(name).qposadr[0] for name in names])
-        self._velocities = np.array([self.model.joint(name).dofadr[0] for name in names])
-        self._servos = np.array([self.model.actuator(name).id for name in names])
+        self.arm = Servos(self.model, self.data)
         self._goal = np.zeros(len(VELOCITY))
         self._most = np.array(VELOCITY) / RATE  # that the goal moves in one step
         self._physics_steps = round(1.0 / (RATE * SETPOINTS * self.model.opt.timestep))
@@ -40,7 +38,15 @@ class KitchenSimulator:
         """Everything as `layout` has it, at rest."""
         mujoco.mj_resetData(self.model, self.data)
         self._goal = np.array([*layout.arm, layout.gap])
-        self.data.qpos[self._positions] = self.data.ctrl[self._servos] = _with_fingers(self._goal)
+        self.arm.place(self._goal)
+        self.place_things(layout)
+
+    def place_things(self, layout: Layout) -> None:
+        """Everything but the arm as `layout` has it, at rest; the arm stays as it is."""
+        positions, velocities = (np.ones(size, dtype=bool) for size in (self.model.nq, self.model.nv))
+        positions[self.arm.positions] = velocities[self.arm.velocities] = False
+        self.data.qpos[positions], self.data.qvel[velocities] = self.model.qpos0[positions], 0.0
+        self.data.qacc_warmstart[:] = 0.0
         mujoco.mj_kinematics(self.model, self.data)
         self._put("block", layout.block)
         for (name, *_), place in zip(DISTRACTORS, layout.distractors, strict=True):
@@ -56,16 +62,15 @@ class KitchenSimulator:
         start = self._goal
         self._goal = start + np.clip(action - start, -self._most, self._most)
         for i in range(1, SETPOINTS + 1):
-            self.data.ctrl[self._servos] = _with_fingers(start + (self._goal - start) * i / SETPOINTS)
+            self.arm.send(start + (self._goal - start) * i / SETPOINTS)
             mujoco.mj_step(self.model, self.data, self._physics_steps)
         mujoco.mj_forward(self.model, self.data)  # what is read now belongs to where things are now
 
     def state(self) -> Vector:
         """The entries of `STATE_NAMES`."""
-        positions, velocities = self.data.qpos[self._positions], self.data.qvel[self._velocities]
         return np.concatenate(
             [
-                *(np.append(values[:-2], values[-2] - values[-1]) for values in (positions, velocities)),
+                *self.arm.measure(),
                 self.data.xpos[self._end_effector],
                 self.data.joint("block").qpos,
                 self.data.body("pot").xpos,
@@ -114,8 +119,3 @@ class KitchenSimulator:
     def _touch(self, one: int, other: int) -> bool:
         pairs = np.sort(self.data.contact.geom, axis=1)
         return bool((pairs == sorted((one, other))).all(axis=1).any())
-
-
-def _with_fingers(goal: Vector) -> Vector:
-    """Arm and gap ``(7,)`` → arm and both fingers ``(8,)``."""
-    return np.append(goal[:-1], [goal[-1] / 2, -goal[-1] / 2])

@@ -14,7 +14,7 @@ GRIPPER = "gripper"  # the gap between the fingers [m]
 _JOINTS = (*ARM_JOINTS, GRIPPER)
 _JOINT_UNITS = ("rad",) * len(ARM_JOINTS) + ("m",)
 _JOINT_RATES = ("rad/s",) * len(ARM_JOINTS) + ("m/s",)
-_POSE = ("x", "y", "z", "qw", "qx", "qy", "qz")
+POSE = ("x", "y", "z", "qw", "qx", "qy", "qz")  # of what lies loose [m, unit quaternion]
 _POSE_UNITS = ("m", "m", "m", "1", "1", "1", "1")
 
 #: The state entries. Positions are in the frame world: on the table where the arm stands, x forward, y left, z up.
@@ -24,7 +24,7 @@ STATE_NAMES = (
     *_JOINTS,
     *(f"{name}_velocity" for name in _JOINTS),
     *(f"end_effector_{axis}" for axis in "xyz"),
-    *(f"block_{part}" for part in _POSE),
+    *(f"block_{part}" for part in POSE),
     *("pot_x", "pot_y", "pot_z", "pot_yaw"),
     *(f"button_{axis}" for axis in "xyz"),
     "microwave_door",

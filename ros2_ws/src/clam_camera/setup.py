@@ -15,11 +15,11 @@ setup(
         (f"share/{package_name}/config", [f"{package_name}/config/fastdds.xml"]),
     ],
     install_requires=["setuptools", "numpy", "pyyaml"],
-    extras_require={"opencv": ["opencv-python-headless"], "realsense": ["pyrealsense2"]},
+    extras_require={"opencv": ["opencv-python-headless"], "realsense": ["pyrealsense2"], "mujoco": ["mujoco"]},
     zip_safe=False,
     maintainer="CLAM on ROS 2 maintainers",
     maintainer_email="maintainers@clam.invalid",
-    description="Camera node: RealSense, webcam or video file; calibration, reconnection, diagnostics, transport.",
+    description="Camera node: RealSense, webcam, video, simulated kitchen; calibration, reconnection, diagnostics.",
     license="MIT",
     entry_points={
         "console_scripts": [

@@ -16,12 +16,13 @@ setup(
     zip_safe=True,
     maintainer="CLAM on ROS 2 maintainers",
     maintainer_email="maintainers@clam.invalid",
-    description=("Simulator bridge, scripted operator and rollouts: any clam_core environment behind ROS 2 topics."),
+    description=("Simulators behind ROS 2 topics: bridge, scripted operator, rollouts, and the kitchen as hardware."),
     license="MIT",
     entry_points={
         "console_scripts": [
             "sim_bridge = clam_sim.sim_bridge:main",
             "scripted_operator = clam_sim.scripted_operator:main",
+            "kitchen_world = clam_sim.kitchen_world:main",
             "rollouts = clam_sim.rollouts:main",
         ],
     },

@@ -109,9 +109,11 @@ def test_a_backend_that_fails_is_a_fault_and_not_a_crash(make_rig: Any) -> None:
     rig.tick(30)
     assert rig.state == "fault" and not rig.controller.moving
     assert rig.safety.counts == {"backend": 11, "measurement_stale": 1}, "ten setpoints, and one silence"
+    assert request(rig, rig.backend.positions) == "no_measurement"
+    assert rig.controller.complaint == "the bus is down", "the cause, whatever was refused for it since"
     rig.backend.fails = False
     rig.tick(5)
-    assert rig.state == "hold"
+    assert rig.state == "hold" and not rig.controller.complaint
     assert request(rig, rig.backend.positions) == ""
 
 

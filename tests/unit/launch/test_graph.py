@@ -66,6 +66,16 @@ def test_a_wrong_argument_is_refused_with_the_mend(texts: dict[str, str], said: 
         graph().resolve(texts)
 
 
+def test_an_argument_that_means_nothing_beside_the_others_is_refused() -> None:
+    only = {"type": "int", "default": 0, "only_if": {"loud": True}}
+    arguments = {**small()["arguments"], "volume": only}
+    made = graph(arguments=arguments)
+    assert made.parse({"name": "x", "volume": "0"})["volume"] == 0
+    assert made.parse({"name": "x", "volume": "3", "loud": "true"})["volume"] == 3
+    with pytest.raises(ClamError, match="'volume' of graph 'g' is only for loud:=true: leave it out"):
+        made.parse({"name": "x", "volume": "3"})
+
+
 def test_conditions_choose_nodes() -> None:
     base = {"package": "p", "executable": "e"}
     nodes = [
@@ -82,6 +92,10 @@ def test_conditions_choose_nodes() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
+        (
+            {"arguments": {**small()["arguments"], "a": {"type": "int", "default": 0, "only_if": {"b": 1}}}},
+            "argument 'a' uses 'b', no argument",
+        ),
         ({"nods": []}, "unknown key 'nods': did you mean 'nodes'"),
         ({"nodes": []}, "nodes is empty"),
         ({"nodes": [{"package": "p", "name": "n"}]}, "no executable"),
@@ -101,7 +115,7 @@ def test_an_unsound_graph_is_refused(changes: dict[str, Any], said: str) -> None
 
 
 def test_all_graphs_of_the_package_are_sound_and_described() -> None:
-    assert {"sim", "record", "policy"} <= graph_files().keys()
+    assert {"sim", "record", "policy", "arm", "camera", "robot", "sim_kitchen"} <= graph_files().keys()
     for name in graph_files():
         loaded = load_graph(name)
         assert loaded.description
@@ -118,3 +132,67 @@ def test_the_policy_graph_rolls_out_only_when_episodes_are_asked_for() -> None:
     assert busy.keys() == {"sim_bridge", "policy", "rollouts"}
     assert busy["sim_bridge"].parameters["auto_reset"] is False
     assert busy["rollouts"].ends_graph
+
+
+def names(name: str, **texts: str) -> dict[str, Any]:
+    """Parameters of the nodes of a graph of the package, by node."""
+    nodes = load_graph(name).resolve(texts)
+    assert len({node.name for node in nodes}) == len(nodes), "two processes of one name"
+    return {node.name: node.parameters for node in nodes}
+
+
+def test_the_arm_brings_the_kitchen_only_where_it_is_driven() -> None:
+    assert names("arm").keys() == {"kitchen", "arm_driver"}
+    assert names("arm", backend="interbotix").keys() == names("arm", backend="mujoco_arm").keys() == {"arm_driver"}
+
+
+def test_the_robot_has_an_arm_and_two_cameras_of_its_own_kind() -> None:
+    simulated, real = names("robot"), names("robot", backend="interbotix", over_shoulder_device="/dev/video2")
+    assert simulated.keys() == {"kitchen", "arm_driver", "camera", "camera_2"}
+    assert real.keys() == {"arm_driver", "camera", "camera_2"}
+    for nodes in (simulated, real):
+        assert [nodes[name]["camera"] for name in ("camera", "camera_2")] == ["external", "over_shoulder"]
+    assert [simulated[name]["backend"] for name in ("arm_driver", "camera", "camera_2")] == ["mujoco"] * 3
+    assert [real[name]["backend"] for name in ("arm_driver", "camera", "camera_2")] == [
+        "interbotix",
+        "realsense",
+        "opencv",
+    ]
+    assert real["camera_2"]["device"] == "/dev/video2"
+    assert names("sim_kitchen") == simulated
+
+
+def test_a_policy_drives_the_bridge_or_a_robot_never_both() -> None:
+    simulated = names("robot", task="push-button")
+    driven = names("policy", bundle="b", robot="mujoco", task="push-button", seed="0")
+    assert driven.keys() == {*simulated, "policy"}
+    assert driven["policy"]["mode"] == "realtime", "a robot does not wait for commands"
+    assert driven["arm_driver"] == {**simulated["arm_driver"], "on_fast": "scale"}
+    assert driven["kitchen"] == simulated["kitchen"]
+    assert names("policy", bundle="b", robot="interbotix").keys() == {"arm_driver", "camera", "camera_2", "policy"}
+    with pytest.raises(ClamError, match="'episodes' of graph 'policy' is only for robot:=none"):
+        names("policy", bundle="b", robot="mujoco", episodes="5")
+
+
+def test_a_recording_is_of_a_scripted_operator_or_of_a_person_with_a_robot() -> None:
+    scripted = names("record", out="bags", task="assembly", camera="corner4")
+    assert scripted.keys() == {"sim_bridge", "recorder", "scripted_operator"}
+    assert (scripted["recorder"]["operator"], scripted["recorder"]["cameras"]) == ("scripted", ["corner4"])
+    robot = names("robot", task="push-button")
+    session = names("record", out="bags", robot="mujoco", task="push-button", kind="play", rate="15.0")
+    assert session.keys() == {*robot, "teleop", "recorder"}
+    assert (session["recorder"]["kind"], session["recorder"]["task"]) == ("play", "push-button")
+    assert session["recorder"]["session"] == "robot" and session["teleop"]["record"] is True
+    cameras = [session[name] for name in ("camera", "camera_2")]
+    assert session["recorder"]["cameras"] == [camera["camera"] for camera in cameras]
+    assert {session["recorder"]["camera_rate"], *(camera["rate"] for camera in cameras)} == {15.0}
+    real = names("record", out="bags", robot="interbotix", task="any")
+    assert real.keys() == {"arm_driver", "camera", "camera_2", "teleop", "recorder"}
+    with pytest.raises(ClamError, match="'episodes' of graph 'record' is only for robot:=none"):
+        names("record", out="bags", robot="mujoco", episodes="5")
+
+
+def test_what_only_ros2_launch_can_start_says_so_in_one_line() -> None:
+    with pytest.raises(ClamError, match=r"ros2 launch clam_bringup description\.launch\.py") as refused:
+        load_graph("description")
+    assert "\n" not in str(refused.value)

@@ -39,7 +39,7 @@ class ArmController:
         self.stopped = False  # the last move was cancelled before its end
         self._move_speed = np.minimum(np.asarray(move_speed, dtype=np.float64), safety.limits.speed)
         self._trajectory: Trajectory | None = None
-        self._complaint = ""  # of the backend, while it cannot measure
+        self.complaint = ""  # of the backend, while it cannot measure
 
     def tick(self, now: float) -> Measurement | None:
         """One period: returns the measurement if it is new and sound."""
@@ -133,11 +133,11 @@ class ArmController:
         try:
             measurement = self.backend.read(now)
         except ClamError as error:
-            if str(error) != self._complaint:  # once, not 50 times a second
+            if str(error) != self.complaint:  # once, not 50 times a second
                 self.safety.count(Refusal(Reason.BACKEND, str(error)))
-            self._complaint = str(error)
+            self.complaint = str(error)
             return None
-        self._complaint = ""
+        self.complaint = ""
         if measurement is None or (last is not None and measurement.stamp == last.stamp):
             return None
         return measurement if self.safety.observe(measurement, now) is None else None

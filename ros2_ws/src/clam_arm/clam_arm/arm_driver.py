@@ -96,6 +96,7 @@ class ArmDriver(Node):
             period=1.0 / self.value("rate"),
             timeout=self.value("backend_timeout"),
             robot_name=self.value("robot_name"),
+            namespace=self.get_namespace(),
         )
         return make_backend(self.value("backend"), settings)
 
@@ -128,7 +129,7 @@ class ArmDriver(Node):
         now = time.monotonic()
         measurement = self._controller.tick(now)
         if measurement is not None:
-            self._send_joint_states(measurement, now)
+            self._send_joint_states(measurement)
         refusals = sum(self._controller.safety.counts.values())
         if refusals != self._refusals:
             self._refusals, self._refused_at = refusals, now
@@ -137,8 +138,9 @@ class ArmDriver(Node):
             self._state = state
             self.publish_diagnostics()
 
-    def _send_joint_states(self, measurement: Measurement, now: float) -> None:
-        stamp = self.get_clock().now().nanoseconds - round((now - measurement.stamp) * 1e9)
+    def _send_joint_states(self, measurement: Measurement) -> None:
+        age = time.monotonic() - measurement.stamp  # not of the tick's beginning: the clock is read now
+        stamp = self.get_clock().now().nanoseconds - round(age * 1e9)
         gap = measurement.positions[-1]
         self._publish_joint_states.publish(
             self._joint_states.message(stamp, [*measurement.positions, gap / 2, -gap / 2])

@@ -17,6 +17,7 @@ Vector = npt.NDArray[np.float64]
 
 BACKENDS = {
     "mujoco": "clam_arm.backends.mujoco:MujocoBackend",
+    "mujoco_arm": "clam_arm.backends.mujoco_arm:MujocoArmBackend",
     "interbotix": "clam_arm.backends.interbotix:InterbotixBackend",
 }
 
@@ -26,7 +27,8 @@ class BackendSettings:
     """What every backend is made from.
 
     `start`: where a simulated arm begins ``(A,)`` [rad, gripper gap m]. `period`: time between two setpoints [s].
-    `timeout`: how long the backend may take to connect, and to answer one request [s].
+    `timeout`: how long the backend may take to connect, and to answer one request [s]. `namespace`: that of the driver,
+    for arms that are reached over topics.
     """
 
     robot: str
@@ -36,6 +38,7 @@ class BackendSettings:
     period: float = 0.02
     timeout: float = 10.0
     robot_name: str = ""
+    namespace: str = ""
 
 
 class Backend(Protocol):

@@ -17,6 +17,7 @@ def facts(controller: ArmController, backend: str, now: float) -> dict[str, str]
     known = {
         "state": controller.state(now).value,
         "backend": backend,
+        "backend's complaint": controller.complaint or "-",
         "moving to": controller.moving or "-",
         "e-stop": safety.estopped or "-",
         "following error [rad]": f"{safety.following_error:.4f}",
@@ -35,7 +36,7 @@ def level(controller: ArmController, now: float, refused_lately: bool) -> tuple[
     if state is State.ESTOP:
         return ERROR, f"e-stop ({safety.estopped}): call estop_reset"
     if state is State.FAULT:
-        return ERROR, f"fault{last}"
+        return ERROR, f"fault: {controller.complaint}" if controller.complaint else f"fault{last}"
     if safety.following_error > FOLLOWING_ERROR:
         return WARN, f"{state.value}, {safety.following_error:.2f} rad behind its setpoint: overloaded or blocked?"
     if refused_lately:

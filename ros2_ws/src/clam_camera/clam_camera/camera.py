@@ -38,7 +38,7 @@ class Camera(Node):
         super().__init__("camera")
         self.declare("camera", "camera", "Name of the camera: topics are camera/NAME/….")
         self.declare("backend", "opencv", "Library that captures.", choices=tuple(BACKENDS))
-        about = "Serial number (realsense); index, /dev/v4l/by-id/… or video file (opencv)."
+        about = "Serial number (realsense); index, /dev/v4l/by-id/… or video file (opencv); external or over_shoulder."
         # Serial numbers and indices are digits, which a command line takes for integers.
         self.declare_parameter("device", "", ParameterDescriptor(description=about, dynamic_typing=True))
         self.declare("width", 0, "Width [pixels]; 0 for the device's own.", low=0, high=8192)
@@ -92,7 +92,8 @@ class Camera(Node):
         """The source that the parameters describe, not opened yet."""
         fields = ("device", "width", "height", "rate", "depth", "loop", "paced", "fourcc")
         values = {field: self.value(field) for field in fields}
-        return make_source(self.value("backend"), Settings(**{**values, "device": str(values["device"])}))
+        values |= {"device": str(values["device"]), "namespace": self.get_namespace()}
+        return make_source(self.value("backend"), Settings(**values))
 
     def activate(self) -> None:
         """Start capturing; a camera that is not there yet is waited for."""

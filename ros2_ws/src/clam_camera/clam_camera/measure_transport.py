@@ -39,7 +39,7 @@ VARIANTS = {
     "publisher": "profile in the publishing process",
     "both": "profile in both processes",
 }
-SETTLE = 1.0  # [s] for the last messages
+SETTLE = 1.0  # [s] for subscribers that know of the publishers later than these of them, and for the last messages
 MATCH = 30.0  # [s] for discovery
 
 
@@ -66,12 +66,20 @@ def publish(node: Node, duration: float) -> dict[str, Any]:
             publishers[topic].publish(joints.message(stamp, np.full(8, count)))
         sent[topic] += 1
 
-    for topic, (_, _, rate) in TOPICS.items():
-        node.create_timer(1.0 / rate, lambda topic=topic: send(topic))
-    end = time.monotonic() + duration
+    spin_for(executor, SETTLE)
+    timers = [node.create_timer(1.0 / rate, lambda topic=topic: send(topic)) for topic, (_, _, rate) in TOPICS.items()]
+    spin_for(executor, duration)
+    for timer in timers:
+        node.destroy_timer(timer)
+    spin_for(executor, SETTLE)
+    return sent
+
+
+def spin_for(executor: SingleThreadedExecutor, seconds: float) -> None:
+    """Let the node work."""
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         executor.spin_once(timeout_sec=0.05)
-    return sent
 
 
 def subscribe(node: Node) -> dict[str, Any]:
@@ -130,7 +138,6 @@ def measure(variant: str, duration: float) -> dict[str, dict[str, Any]]:
             text=True,
             env=plain if variant == "default" else profiled,
         )
-        time.sleep(SETTLE)
         output, _ = subscriber.communicate()
     if published.returncode or subscriber.returncode:
         raise SystemExit("a measuring process failed; its lines above say why")
@@ -168,7 +175,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not options.json:
             _print(variant, results[variant])
     if options.json:
-        results["load"] = os.getloadavg()[0]
+        results |= {"duration": options.duration, "load": os.getloadavg()[0], "cores": os.cpu_count()}
         print(json.dumps(results, indent=2))
     return 0
 

@@ -11,7 +11,7 @@ from clam_core.errors import ClamError, did_you_mean
 
 @dataclass(frozen=True)
 class Backend:
-    """Where the class is (``module:Class``; empty: not there yet), and how to get what it needs."""
+    """Where the class is (``module:Class``), and how to get what it needs."""
 
     source: str
     mend: str
@@ -23,7 +23,7 @@ BACKENDS = {
         "clam_camera.realsense_camera:RealSenseCamera",
         "pip install pyrealsense2, and apt-get install libusb-1.0-0",
     ),
-    "mujoco": Backend("", "take realsense or opencv, or the `camera` parameter of clam_sim's sim_bridge"),
+    "mujoco": Backend("clam_camera.kitchen_camera:KitchenCamera", "pip install mujoco, or make setup"),
 }
 
 
@@ -36,8 +36,6 @@ def make_source(name: str, settings: Settings) -> CameraSource:
     if name not in BACKENDS:
         raise ClamError(f"unknown camera backend '{name}': {did_you_mean(name, BACKENDS)}")
     backend = BACKENDS[name]
-    if not backend.source:
-        raise ClamError(f"camera backend '{name}' is not implemented yet: {backend.mend}")
     module, _, kind = backend.source.partition(":")
     try:
         source: CameraSource = getattr(importlib.import_module(module), kind)(settings)

@@ -38,10 +38,10 @@ class Frame:
 class Settings:
     """What is asked of a source.
 
-    `device` names it (serial number, index, path; empty: the first). `width`, `height` [pixels] and `rate` [Hz]
-    are 0 for the device's own. `depth` asks for aligned depth. `loop` and `paced` are for video files: begin
-    again at the end; play at `rate` rather than as fast as it can be read. `fourcc` asks a webcam for a pixel
-    format, such as MJPG.
+    `device` names it (serial number, index, path, camera of the kitchen; empty: the first). `width`, `height` [pixels]
+    and `rate` [Hz] are 0 for the device's own. `depth` asks for aligned depth. `loop` and `paced` are for video files:
+    begin again at the end; play at `rate` rather than as fast as it can be read. `fourcc` asks a webcam for a pixel
+    format, such as MJPG. `namespace` is that of the node, for sources that are topics.
     """
 
     device: str = ""
@@ -52,6 +52,7 @@ class Settings:
     loop: bool = True
     paced: bool = True
     fourcc: str = ""
+    namespace: str = ""
 
 
 @dataclass(frozen=True)

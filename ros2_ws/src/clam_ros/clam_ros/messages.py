@@ -35,10 +35,12 @@ class NamedVectorWriter:
     def __init__(self, names: Sequence[str]) -> None:
         self._message = JointState(name=list(names))
 
-    def message(self, stamp: int, values: npt.ArrayLike) -> JointState:
+    def message(self, stamp: int, values: npt.ArrayLike, velocities: npt.ArrayLike | None = None) -> JointState:
         """The message with `stamp` [ns] and positions `values` ``(D,)``; valid until the next call."""
         set_stamp(self._message.header.stamp, stamp)
         self._message.position = _array(values)
+        if velocities is not None:
+            self._message.velocity = _array(velocities)
         return self._message
 
 

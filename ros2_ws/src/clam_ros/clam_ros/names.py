@@ -9,11 +9,15 @@ ACTION_CHUNK = "policy/action_chunk"
 STATUS = "episode/status"
 REWARD = "episode/reward"
 SUCCESS = "episode/success"
+SCORE = "episode/score"
 
 RESET = "reset"
 RECORD_START = "record/start"
 RECORD_STOP = "record/stop"
 RECORD_DISCARD = "record/discard"
+RECORD_SUCCESS = "record/success"
+RECORD_STATUS = "record/status"
+RECORD_MARK = "record/mark"
 POLICY_ENABLE = "policy/enable"
 
 #: Last two names of observation/state in a simulator. DDS orders messages only within a topic, so the episode
@@ -25,3 +29,9 @@ IN_BAND = (EPISODE_INDEX, EPISODE_STEP)
 
 #: Names of episode/status; its stamp is that of the observation which ends the transition.
 STATUS_FIELDS = (EPISODE_INDEX, EPISODE_STEP, "episode/seed", "reward", "return", "success", "done")
+
+#: The simulated toy kitchen in the place of a robot: the bus of its arm, and what its cameras draw.
+KITCHEN_JOINT_STATES = "kitchen/joint_states"  # six joints and both fingers, as the motors measure them
+KITCHEN_SETPOINT = "kitchen/setpoint"  # one point: six joints and the gripper's gap
+KITCHEN_TORQUE = "kitchen/torque"
+KITCHEN_SCENE = "kitchen/scene"  # positions of all joints of the world

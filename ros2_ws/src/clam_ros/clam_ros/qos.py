@@ -14,3 +14,6 @@ STREAM = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=100, reliability=Reli
 
 #: The same streams where nothing may be missed: recorder and rollouts.
 COLLECT = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=2000, reliability=ReliabilityPolicy.RELIABLE)
+
+#: For whoever needs the newest message of a stream and no other; it hears reliable and best-effort publishers.
+LATEST = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)

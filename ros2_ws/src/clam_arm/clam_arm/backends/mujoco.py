@@ -1,52 +1,121 @@
-"""The arm in MuJoCo: no kitchen, no contacts, paced by the driver's clock."""
+"""The arm of the toy kitchen that clam_sim's node `kitchen` simulates in a process of its own, as a real arm on a bus.
+
+A small node with its own thread hears the measurements, so that nothing here waits for the driver's executor, and the
+driver waits for nothing here but the switching of torque.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import threading
+import time
 
 import numpy as np
 import numpy.typing as npt
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from std_srvs.srv import SetBool
+from trajectory_msgs.msg import JointTrajectory
 
 from clam_arm.backend import BackendSettings
-from clam_arm.mujoco_arm import MujocoArm, arm_spec, import_mujoco
+from clam_core.envs.servos import with_gap
+from clam_core.errors import ClamError
 from clam_core.safety import Measurement
+from clam_description import FINGER_JOINTS
+from clam_ros import names
+from clam_ros.messages import CommandWriter, MessageRefused, NamedVectorReader
+from clam_ros.qos import LATEST, STREAM
+from clam_ros.stamps import to_ns
 
 Vector = npt.NDArray[np.float64]
 
-MAX_LAG = 0.25  # [s] a longer pause of the driver is not simulated
+SILENT = 1.5  # [s] longer than any `measurement_timeout`: by then the filter has let go
+MEND = "start it with `ros2 run clam_sim kitchen_world` or `clam-launch sim_kitchen`, or take backend:=mujoco_arm"
 
 
 class MujocoBackend:
-    """Every `read` steps the physics up to `now`: as exact as the clock it is given, and no thread to race with."""
+    """`read` and `send` never wait; `torque` and construction do, with time-outs.
+
+    Raises:
+        ClamError: nobody simulates a kitchen in the driver's namespace, or without the joints of this robot.
+    """
 
     def __init__(self, settings: BackendSettings) -> None:
-        self._mujoco: Any = import_mujoco()
-        spec = arm_spec(settings.urdf, settings.limits)
-        self._model = spec.compile()
-        self._data = self._mujoco.MjData(self._model)
-        self._arm = MujocoArm(self._model, self._data, settings.limits)
-        self._arm.place(np.asarray(settings.start, dtype=np.float64))
-        self._mujoco.mj_forward(self._model, self._data)
-        self._time: float | None = None
+        self._timeout = settings.timeout
+        self._latest: Measurement | None = None
+        self._refusal = ""  # what is wrong with the measurements that come
+        self._reader = NamedVectorReader([*settings.limits.joints, *FINGER_JOINTS])
+        self._writer = CommandWriter(settings.limits.names)
+        self._node = Node("arm_bus", namespace=settings.namespace, use_global_arguments=False)
+        self._publisher = self._node.create_publisher(JointTrajectory, names.KITCHEN_SETPOINT, STREAM)
+        self._torque = self._node.create_client(SetBool, names.KITCHEN_TORQUE)
+        heard = self._node.create_subscription(JointState, names.KITCHEN_JOINT_STATES, self._on_joint_states, LATEST)
+        self._topic = heard.topic_name
+        self._closing = False
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._spin, name="kitchen", daemon=True)
+        self._thread.start()
+        try:
+            self._wait_for_kitchen()
+        except ClamError:
+            self.close()
+            raise
 
     def read(self, now: float) -> Measurement | None:
-        """Step to `now` [s] and measure."""
-        if self._time is None or now - self._time > MAX_LAG:
-            self._time = now - (0.0 if self._time is None else MAX_LAG)
-        step = self._model.opt.timestep
-        steps = int((now - self._time) / step + 1e-9)
-        self._mujoco.mj_step(self._model, self._data, steps)
-        self._time += steps * step
-        positions, velocities = self._arm.measure()
-        return Measurement(self._time, positions, velocities)
+        """The newest measurement, stamped when the kitchen made it.
+
+        Raises:
+            ClamError: the kitchen has fallen silent.
+        """
+        latest = self._latest
+        if latest is not None and now - latest.stamp > SILENT:
+            raise ClamError(self._refusal or f"the kitchen is silent on '{self._topic}': {MEND}")
+        return latest
 
     def send(self, setpoint: Vector) -> None:
-        """Set the goal of the position servos."""
-        self._arm.send(setpoint)
+        """One message."""
+        self._publisher.publish(self._writer.message(self._node.get_clock().now().nanoseconds, setpoint))
 
     def torque(self, on: bool) -> None:
-        """Without torque the arm falls, as the real one does."""
-        self._arm.torque(on)
+        """Wait for the kitchen's answer."""
+        done = threading.Event()
+        future = self._torque.call_async(SetBool.Request(data=on))
+        future.add_done_callback(lambda _: done.set())
+        if not done.wait(self._timeout):
+            self._torque.remove_pending_request(future)
+            raise ClamError(f"the kitchen did not answer '{self._torque.srv_name}' within {self._timeout:g} s: {MEND}")
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """End the thread."""
+        self._closing = True
+        self._thread.join(2.0)
+        self._executor.remove_node(self._node)
+        self._node.destroy_node()
+
+    def _wait_for_kitchen(self) -> None:
+        end = time.monotonic() + self._timeout
+        while self._latest is None or not self._torque.service_is_ready():
+            if time.monotonic() > end:
+                problem = self._refusal or f"no kitchen publishes '{self._topic}' within {self._timeout:g} s"
+                raise ClamError(f"{problem}: {MEND}")
+            time.sleep(0.02)
+
+    # Thread of the node -------------------------------------------------------------------------------------
+
+    def _on_joint_states(self, message: JointState) -> None:
+        age = (self._node.get_clock().now().nanoseconds - to_ns(message.header.stamp)) / 1e9
+        try:
+            positions = self._reader.read(message)
+        except MessageRefused as refusal:
+            self._refusal = f"what comes on '{self._topic}' is not of this robot ({refusal})"
+            return
+        self._refusal = ""
+        self._latest = Measurement(time.monotonic() - age, with_gap(positions))
+
+    def _spin(self) -> None:
+        try:
+            while not self._closing and self._node.context.ok():
+                self._executor.spin_once(timeout_sec=0.1)
+        except ExternalShutdownException:
+            pass

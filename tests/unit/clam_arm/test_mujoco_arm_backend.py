@@ -21,7 +21,7 @@ def settings(model: Any, **changes: Any) -> BackendSettings:
 
 
 def test_it_begins_asleep_and_stays(model: Any) -> None:
-    backend = make_backend("mujoco", settings(model))
+    backend = make_backend("mujoco_arm", settings(model))
     for tick in range(100):
         measurement = backend.read(5.0 + tick * 0.02)
     assert measurement is not None
@@ -30,7 +30,7 @@ def test_it_begins_asleep_and_stays(model: Any) -> None:
 
 
 def test_it_keeps_pace_with_the_clock_and_forgets_long_pauses(model: Any) -> None:
-    backend: Any = make_backend("mujoco", settings(model))
+    backend: Any = make_backend("mujoco_arm", settings(model))
     backend.read(0.0)
     for now in np.cumsum([0.02, 0.013, 0.05, 0.0003, 0.1]):
         measurement = backend.read(float(now))
@@ -41,7 +41,7 @@ def test_it_keeps_pace_with_the_clock_and_forgets_long_pauses(model: Any) -> Non
 
 
 def test_home_and_sleep_under_gravity_stay_within_limits_and_follow_closely(model: Any) -> None:
-    backend = make_backend("mujoco", settings(model))
+    backend = make_backend("mujoco_arm", settings(model))
     safety = SafetyFilter(model.limits, model.kinematics)
     controller = ArmController(backend, safety, model.speed(0.5))
     controller.tick(0.0)
@@ -61,7 +61,7 @@ def test_home_and_sleep_under_gravity_stay_within_limits_and_follow_closely(mode
 
 
 def test_without_torque_it_falls_and_with_torque_it_holds(model: Any) -> None:
-    backend = make_backend("mujoco", settings(model, start=(*HOME, 0.05)))
+    backend = make_backend("mujoco_arm", settings(model, start=(*HOME, 0.05)))
     backend.read(0.0)
     backend.torque(False)
     for tick in range(50):
@@ -77,7 +77,7 @@ def test_without_torque_it_falls_and_with_torque_it_holds(model: Any) -> None:
 
 
 def test_the_gripper_moves_by_its_gap(model: Any) -> None:
-    backend = make_backend("mujoco", settings(model))
+    backend = make_backend("mujoco_arm", settings(model))
     backend.send(np.array([*SLEEP, 0.034]))
     for tick in range(100):
         measurement = backend.read(tick * 0.02)
@@ -89,7 +89,7 @@ def test_the_gripper_moves_by_its_gap(model: Any) -> None:
     [
         ("mujocco", "did you mean 'mujoco'"),
         ("nowhere.module:Arm", "cannot be imported"),
-        ("clam_arm.backends.mujoco:Arm", "cannot be imported"),
+        ("clam_arm.backends.mujoco_arm:Arm", "cannot be imported"),
     ],
 )
 def test_a_backend_that_is_not_there_is_one_clear_line(model: Any, name: str, says: str) -> None:
@@ -100,11 +100,11 @@ def test_a_backend_that_is_not_there_is_one_clear_line(model: Any, name: str, sa
 def test_a_missing_library_says_how_to_get_it(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "mujoco", None)
     with pytest.raises(ClamError, match="pip install mujoco"):
-        make_backend("mujoco", settings(model))
+        make_backend("mujoco_arm", settings(model))
 
 
 def test_a_urdf_without_the_joints_is_refused(model: Any) -> None:
     with pytest.raises(ClamError, match="needs joint 'waist'"):
-        make_backend("mujoco", settings(model, urdf=model.urdf.replace('"waist"', '"hip"')))
+        make_backend("mujoco_arm", settings(model, urdf=model.urdf.replace('"waist"', '"hip"')))
     with pytest.raises(ClamError, match="refuses the URDF"):
-        make_backend("mujoco", settings(model, urdf=model.urdf.replace("revolute", "resolute")))
+        make_backend("mujoco_arm", settings(model, urdf=model.urdf.replace("revolute", "resolute")))

@@ -1,9 +1,8 @@
-"""The arm driver on MuJoCo over real DDS: whatever comes in, the arm stays within its limits and says why."""
+"""The arm driver on an arm in MuJoCo over real DDS: whatever comes in, the arm stays within its limits and says why."""
 
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,87 +13,28 @@ pytest.importorskip("rclpy", reason="needs ROS 2 (rclpy)")
 pytest.importorskip("mujoco")
 pytest.importorskip("clam_description")
 
-from diagnostic_msgs.msg import DiagnosticArray
-from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool, Trigger
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from clam_arm.arm_driver import ArmDriver
 from clam_arm.arm_model import HOME, SLEEP, arm_model
-from clam_ros.stamps import to_duration, to_ns, to_time
+from clam_ros.stamps import to_ns
 
 ORDER = ["waist", "shoulder", "elbow", "forearm_roll", "wrist_angle", "wrist_rotate", "gripper", "left_finger"]
 ORDER += ["right_finger"]
 LIMITS = arm_model("wx250s").limits
-SLACK = np.array([0.02] * 6 + [0.002])  # servos sag and ring [rad, m]
-TIMES: dict[str, Any] = {"startup_time": 0.1, "startup_speed": 1.0, "move_speed": 1.5}  # tests are impatient
+#: The arm alone, in the driver's process; test_kitchen_arm.py has the kitchen in a process of its own.
+TIMES: dict[str, Any] = {"backend": "mujoco_arm"}
+TIMES |= {"startup_time": 0.1, "startup_speed": 1.0, "move_speed": 1.5}  # tests are impatient
 # a busy machine must not look like a fault of the arm
 TIMES |= {"measurement_timeout": 1.0, "command_timeout": 5.0}
 
 
-class Robot:
-    """Commands the driver, and checks every joint state that comes back."""
-
-    def __init__(self, graph: Any) -> None:
-        self.graph = graph
-        self.states = graph.collect(JointState, "joint_states", 2000)
-        self.diagnostics = graph.collect(DiagnosticArray, "/diagnostics")
-        self.publisher = graph.probe.create_publisher(JointTrajectory, "command", 100)
-        graph.spin_until(lambda: self.publisher.get_subscription_count() > 0, what="driver matched")
-        graph.spin_until(lambda: bool(self.states), what="joint states")
-
-    @property
-    def positions(self) -> Any:
-        """Newest measured positions of the commanded joints (7,)."""
-        return np.array(self.states[-1].position[:7])
-
-    def command(self, *points: Any, times: Any = (0.0,), names: Any = LIMITS.names, stamp: int = 0) -> None:
-        message = JointTrajectory(joint_names=list(names))
-        message.header.stamp = to_time(stamp)
-        for point, seconds in zip(points, times, strict=True):
-            positions = [float(number) for number in point]
-            duration = to_duration(round(seconds * 1e9))
-            message.points.append(JointTrajectoryPoint(positions=positions, time_from_start=duration))
-        self.publisher.publish(message)
-
-    def facts(self) -> dict[str, str]:
-        """Newest diagnostic of the driver."""
-        for message in reversed(self.diagnostics):
-            for status in message.status:
-                if status.name.endswith("arm_driver"):
-                    return {"level": status.level, "message": status.message} | {
-                        item.key: item.value for item in status.values
-                    }
-        return {}
-
-    def says(self, key: str, value: str) -> None:
-        self.graph.spin_until(lambda: self.facts().get(key) == value, what=f"diagnostic {key} = {value}")
-
-    def refused(self, reason: str, count: int = 1) -> None:
-        self.says(f"refused {reason}", str(count))
-        assert self.facts()["last refusal"].startswith(f"{reason}: ")
-
-    def stays(self, seconds: float = 0.3) -> None:
-        """The arm does not move for a while."""
-        before = self.positions
-        self.graph.spin_for(seconds)
-        assert np.abs(self.positions - before).max() < 0.02, (before, self.positions)
-
-    def never_left_its_limits(self) -> None:
-        positions = np.array([state.position[:7] for state in self.states])
-        assert (positions >= LIMITS.low - SLACK).all() and (positions <= LIMITS.high + SLACK).all()
-        stamps = np.array([to_ns(state.header.stamp) for state in self.states]) / 1e9
-        assert (np.diff(stamps) > 0).all()
-        speeds = np.abs(np.diff(positions[:, :6], axis=0)) / np.maximum(np.diff(stamps), 0.02)[:, None]
-        assert speeds.max(initial=0.0) < np.pi * 1.1
-
-
 @pytest.fixture
-def make_robot(make_graph: Callable[..., Any]) -> Callable[..., Robot]:
-    def make(**parameters: Any) -> Robot:
+def make_robot(make_graph: Callable[..., Any], robot_of: Any) -> Callable[..., Any]:
+    def make(**parameters: Any) -> Any:
         graph = make_graph(**{**TIMES, **parameters})
         graph.add(ArmDriver())
-        return Robot(graph)
+        return robot_of(graph)
 
     return make
 
@@ -109,7 +49,7 @@ def test_joint_states_come_at_50_hz_in_the_order_of_the_real_arm(make_robot: Any
     gap, left, right = robot.states[-1].position[6:]
     assert left == pytest.approx(gap / 2) and right == pytest.approx(-gap / 2)
     assert robot.positions[:6] == pytest.approx(SLEEP, abs=0.02)
-    assert robot.facts()["backend"] == "mujoco"
+    assert robot.facts()["backend"] == "mujoco_arm"
 
 
 def test_a_command_is_followed(make_robot: Any) -> None:
@@ -271,24 +211,13 @@ def test_without_torque_nothing_is_sent_and_torque_begins_where_the_arm_is(make_
     assert robot.positions[1] > fallen[1] - 0.2, "it does not jump back to its last goal"
 
 
-def commanding(robot: Robot, swing: float) -> Callable[[], None]:
-    """A policy that swings the waist, and never stops."""
-    begin, start = time.monotonic(), robot.positions
-
-    def step() -> None:
-        goal = start.copy()
-        goal[0] = swing * np.sin(time.monotonic() - begin)
-        robot.command(goal)
-
-    return step
-
-
-def test_a_driver_that_is_killed_and_started_again_goes_on_within_its_limits(make_graph: Any, start: Any) -> None:
+def test_a_driver_that_is_killed_and_started_again_goes_on_within_its_limits(
+    make_graph: Any, start: Any, robot_of: Any
+) -> None:
     graph = make_graph()
     first = start("clam_arm.arm_driver", **TIMES)
-    robot = Robot(graph)
-    policy = commanding(robot, 0.2)
-    timer = graph.probe.create_timer(0.05, policy)
+    robot = robot_of(graph)
+    timer = robot.swing(0.2)
     robot.says("state", "active")
     first.popen.send_signal(signal.SIGKILL)
     first.wait()
@@ -310,7 +239,7 @@ def test_a_driver_that_is_killed_and_started_again_goes_on_within_its_limits(mak
     ("parameters", "says"),
     [
         ({"backend": "mujocco"}, "did you mean 'mujoco'"),
-        ({"backend": "clam_arm.backends.mujoco:Nothing"}, "cannot be imported"),
+        ({"backend": "clam_arm.backends.mujoco_arm:Nothing"}, "cannot be imported"),
         ({"backend": "interbotix"}, "install the X-Series packages"),
         ({"robot": "wx200s"}, "valid: workcell, wx250s"),
         ({"velocity_scale": ".inf"}, "velocity_scale"),

@@ -1,0 +1,97 @@
+"""A person at the arm's topics, who looks at every joint state that comes back."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2 (rclpy)")
+pytest.importorskip("mujoco")
+pytest.importorskip("clam_description")
+
+from diagnostic_msgs.msg import DiagnosticArray
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from clam_arm.arm_model import arm_model
+from clam_ros.stamps import to_duration, to_ns, to_time
+
+LIMITS = arm_model("wx250s").limits
+SLACK = np.array([0.02] * 6 + [0.002])  # servos sag and ring [rad, m]
+
+
+class Robot:
+    """Commands the driver, and checks every joint state that comes back."""
+
+    def __init__(self, graph: Any) -> None:
+        self.graph = graph
+        self.states = graph.collect(JointState, "joint_states", 2000)
+        self.diagnostics = graph.collect(DiagnosticArray, "/diagnostics")
+        self.publisher = graph.probe.create_publisher(JointTrajectory, "command", 100)
+        graph.spin_until(lambda: self.publisher.get_subscription_count() > 0, what="driver matched")
+        graph.spin_until(lambda: bool(self.states), what="joint states")
+
+    @property
+    def positions(self) -> Any:
+        """Newest measured positions of the commanded joints (7,)."""
+        return np.array(self.states[-1].position[:7])
+
+    def command(self, *points: Any, times: Any = (0.0,), names: Any = LIMITS.names, stamp: int = 0) -> None:
+        message = JointTrajectory(joint_names=list(names))
+        message.header.stamp = to_time(stamp)
+        for point, seconds in zip(points, times, strict=True):
+            positions = [float(number) for number in point]
+            duration = to_duration(round(seconds * 1e9))
+            message.points.append(JointTrajectoryPoint(positions=positions, time_from_start=duration))
+        self.publisher.publish(message)
+
+    def facts(self) -> dict[str, str]:
+        """Newest diagnostic of the driver."""
+        for message in reversed(self.diagnostics):
+            for status in message.status:
+                if status.name.endswith("arm_driver"):
+                    return {"level": status.level, "message": status.message} | {
+                        item.key: item.value for item in status.values
+                    }
+        return {}
+
+    def says(self, key: str, value: str) -> None:
+        self.graph.spin_until(lambda: self.facts().get(key) == value, what=f"diagnostic {key} = {value}")
+
+    def refused(self, reason: str, count: int = 1) -> None:
+        self.says(f"refused {reason}", str(count))
+        assert self.facts()["last refusal"].startswith(f"{reason}: ")
+
+    def stays(self, seconds: float = 0.3) -> None:
+        """The arm does not move for a while."""
+        before = self.positions
+        self.graph.spin_for(seconds)
+        assert np.abs(self.positions - before).max() < 0.02, (before, self.positions)
+
+    def swing(self, angle: float) -> Any:
+        """A policy that swings the waist and never stops: the timer that does it."""
+        begin, start = time.monotonic(), self.positions
+
+        def step() -> None:
+            goal = start.copy()
+            goal[0] = angle * np.sin(time.monotonic() - begin)
+            self.command(goal)
+
+        return self.graph.probe.create_timer(0.05, step)
+
+    def never_left_its_limits(self) -> None:
+        positions = np.array([state.position[:7] for state in self.states])
+        assert (positions >= LIMITS.low - SLACK).all() and (positions <= LIMITS.high + SLACK).all()
+        stamps = np.array([to_ns(state.header.stamp) for state in self.states]) / 1e9
+        assert (np.diff(stamps) > 0).all()
+        speeds = np.abs(np.diff(positions[:, :6], axis=0)) / np.maximum(np.diff(stamps), 0.02)[:, None]
+        assert speeds.max(initial=0.0) < np.pi * 1.1
+
+
+@pytest.fixture
+def robot_of() -> type[Robot]:
+    """``robot_of(graph)``, once a driver is up."""
+    return Robot
