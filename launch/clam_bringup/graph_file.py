@@ -45,11 +45,11 @@ def graph_files() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def load_graph(name: str) -> Graph:
-    """A graph of this package by its name, or any YAML file by its path.
+def load_graph(name: str, within: tuple[Path, ...] = ()) -> Graph:
+    """A graph of this package by its name, or any YAML file by its path. `within`: the files that include it.
 
     Raises:
-        ClamError: no such graph, or the file is not a sound graph.
+        ClamError: no such graph, the file is not a sound graph, or it includes itself.
     """
     known = graph_files()
     if name in ONLY_LAUNCH_FILES:
@@ -57,23 +57,25 @@ def load_graph(name: str) -> Graph:
     path = known.get(name) or Path(name)
     if path.suffix != ".yaml" or not path.is_file():
         raise ClamError(f"no graph '{name}': {did_you_mean(name, known)}, or the path of a .yaml file")
+    if path.resolve() in within:
+        raise ClamError(f"graph '{name}' includes itself: take it out of `include`")
     try:
         data = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
         raise ClamError(f"'{path}' is not valid YAML: {' '.join(str(error).split())}") from error
     try:
-        return parse_graph(path.stem, data)
+        return parse_graph(path.stem, data, (*within, path.resolve()))
     except ClamError as error:
         raise ClamError(f"'{path}': {error}") from error
 
 
-def parse_graph(name: str, data: Any) -> Graph:
-    """Checked conversion of plain data to a `Graph`; raises `ClamError`."""
+def parse_graph(name: str, data: Any, within: tuple[Path, ...] = ()) -> Graph:
+    """Checked conversion of plain data, read from the last file of `within`, to a `Graph`; raises `ClamError`."""
     data = _mapping(data, "the graph", ("description", "namespace", "arguments", "include", "nodes"))
     arguments = {key: _argument(key, value) for key, value in _mapping(data.get("arguments"), "arguments").items()}
     nodes: tuple[Node, ...] = ()
     for value in data.get("include") or ():
-        arguments, included = include(arguments, _include(value))
+        arguments, included = include(arguments, _include(value, within))
         nodes += included
     nodes += tuple(_node(value, data.get("namespace", "")) for value in data.get("nodes") or ())
     if not nodes:
@@ -124,12 +126,12 @@ def _node(data: Any, namespace: str) -> Node:
     return Node(**{**data, "unless": unless}, namespace=namespace)
 
 
-def _include(data: Any) -> Include:
+def _include(data: Any, within: tuple[Path, ...]) -> Include:
     data = _mapping(data, "an include", INCLUDE_KEYS)
     if not isinstance(data.get("graph"), str):
         raise ClamError(f"an include has no graph: {dict(data)}")
     conditions = {key: _mapping(data.get(key), f"{key} of an include") for key in ("arguments", "only_if", "unless")}
-    return Include(load_graph(data["graph"]), **conditions)
+    return Include(load_graph(data["graph"], within), **conditions)
 
 
 def _mapping(data: Any, what: str, keys: Iterable[str] | None = None) -> Mapping[str, Any]:

@@ -122,3 +122,11 @@ def test_two_includes_share_what_neither_sets(outer: Any) -> None:
 def test_an_include_that_does_not_fit_is_one_line(outer: Any, include: dict[str, Any], said: str) -> None:
     with pytest.raises(ClamError, match=said):
         outer(include)
+
+
+def test_a_graph_that_includes_itself_is_one_line(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    first.write_text(yaml.safe_dump({"include": [{"graph": str(second)}]}))
+    second.write_text(yaml.safe_dump({"include": [{"graph": str(first)}]}))
+    with pytest.raises(ClamError, match=r"first.yaml' includes itself: take it out"):
+        load_graph(str(first))
