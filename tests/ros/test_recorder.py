@@ -151,7 +151,7 @@ def test_types_of_other_topics_are_looked_up_in_the_graph(make_graph: Any, tmp_p
     weight = graph.probe.create_publisher(Float64, "weight", 10)
     height = graph.probe.create_publisher(Float64, "height", 10)
     recorder = graph.add(Recorder())
-    graph.spin_until(lambda: len(recorder._types) == 2, what="types")
+    graph.spin_until(lambda: len(recorder._heard.types) == 2, what="types")
     graph.spin_until(lambda: weight.get_subscription_count() and height.get_subscription_count())
     assert call(graph, "start")[0]
     weight.publish(Float64(data=1.0))
@@ -210,7 +210,7 @@ def test_a_full_disk_is_said_and_the_bag_opens_up_to_there(
     write = RosbagsWriter.write
 
     def full(self: Any, topic: str, stamp: int, data: bytes) -> None:
-        if recorder._episode.messages["/command"] >= 5:
+        if recorder._session.episode.messages["/command"] >= 5:
             raise OSError(28, os.strerror(28))
         write(self, topic, stamp, data)
 

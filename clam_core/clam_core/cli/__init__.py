@@ -23,6 +23,7 @@ COMMANDS = {
     "eval": "evaluate",
     "summary": "summary",
     "bench": "bench",
+    "doctor": "doctor",
 }
 
 EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_PARTIAL = 0, 1, 2, 3

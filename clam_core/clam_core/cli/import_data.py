@@ -18,7 +18,8 @@ that far apart and each takes the state, frame and command nearest to it, if the
 Examples:
   clam import rosbag recordings/play --out data/play
   clam import rosbag recordings/expert --no-actions --out data/expert
-  clam import rosbag my_robot_bags --state-topic /joint_states --rate 5 --image-size 84 --out data/robot
+  clam import rosbag bags/robot --rate 5 --image-size 84 --out data/robot
+  clam import rosbag rosbag2_bags --task reach-block --kind play --rate 5 --image-size 84 --out data/robot
   clam import rosbag my_robot_bags --cameras top wrist=/wrist_cam/color/image_raw --image-size 84 --out data/robot
   clam import d4rl hopper_medium_replay.hdf5 --env gym --task Hopper-v5 --kind mixed --out data/hopper
   clam import calvin task_D_D/training --task close_drawer --no-actions --out data/drawer
@@ -31,7 +32,7 @@ import json
 from pathlib import Path
 
 from clam_core.cli.types import positive_float, positive_int
-from clam_core.data.bag_reader import COMMAND_TOPIC, STATE_TOPIC, STATUS_TOPIC, Topics
+from clam_core.data.bag_topics import COMMAND_TOPIC, JOINT_TOPIC, STATE_TOPIC, STATUS_TOPIC, Topics
 from clam_core.data.importers import IMPORTERS, open_source
 from clam_core.data.importing import ImportOptions, ImportReport, import_all
 from clam_core.data.rosbag import import_rosbag
@@ -61,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=positive_float, metavar="HZ", help="steps per second (default: as recorded)")
     bag = parser.add_argument_group("of rosbag only")
     bag.add_argument("--tolerance", type=positive_float, metavar="S", help="seconds between a step and what it takes")
-    bag.add_argument("--state-topic", metavar="TOPIC", help=f"default: {STATE_TOPIC}")
+    bag.add_argument("--state-topic", metavar="TOPIC", help=f"default: {STATE_TOPIC}, or {JOINT_TOPIC}")
     bag.add_argument("--command-topic", metavar="TOPIC", help=f"default: {COMMAND_TOPIC}")
     bag.add_argument("--status-topic", metavar="TOPIC", help=f"default: {STATUS_TOPIC}")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -98,9 +99,9 @@ def _import(arguments: argparse.Namespace) -> ImportReport:
     if arguments.format == "rosbag":
         named = {name: topic for name, topic in cameras.items() if topic is not None}
         topics = Topics(
-            arguments.state_topic or STATE_TOPIC,
-            arguments.command_topic or COMMAND_TOPIC,
-            arguments.status_topic or STATUS_TOPIC,
+            arguments.state_topic,
+            arguments.command_topic,
+            arguments.status_topic,
             named,
         )
         return import_rosbag(

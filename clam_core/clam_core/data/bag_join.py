@@ -6,21 +6,31 @@ carries none: there the stamps must be evenly spaced.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from clam_core.data.bag_reader import CameraStream, Recording, Series, Topics, difference
-from clam_core.data.bag_timing import GAP, check_clock, common_ticks, nearest, timing
+from clam_core.data.bag_description import UNFINISHED, ended_early, sag_remarks
+from clam_core.data.bag_reader import CameraStream, Recording, Series, difference
+from clam_core.data.bag_spec import EPISODE_INDEX, EPISODE_STEP
+from clam_core.data.bag_timing import (
+    GAP,
+    NoMessageError,
+    check_clock,
+    common_ticks,
+    measured_period,
+    nearest,
+    timing,
+)
 from clam_core.data.episode import Episode
 from clam_core.data.importing import EpisodeError
 from clam_core.operators import KINDS, keep_episode
-from clam_core.spec import ActionSpec, EnvironmentSpec, ObservationSpec
+from clam_core.spec import EnvironmentSpec
 
-EPISODE_INDEX, EPISODE_STEP = "episode/index", "episode/step"
 LIMIT_TOLERANCE = 1e-6  # of the action limits: float32 was in between somewhere
 RATE_TOLERANCE = 0.05  # share by which the measured rate may differ from the spec's
 
@@ -53,7 +63,6 @@ class Joined:
 def join(
     recording: Recording,
     spec: EnvironmentSpec,
-    topics: Topics,
     *,
     actions: bool,
     kind: str,
@@ -65,9 +74,10 @@ def join(
         EpisodeError: it is not sound.
     """
     alignment = alignment or Alignment()
-    unfinished = recording.recovered or recording.description.get("complete") is False
-    notes = ["recovered: its recorder did not finish it"] if unfinished else []
-    state = _observations(recording, topics)
+    early = ended_early(recording.description) or (UNFINISHED if recording.recovered else None)
+    notes = [f"recovered: {early}"] if early else []
+    notes += sag_remarks(recording.description)
+    state = _observations(recording)
     in_band = EPISODE_STEP in state.names
     cameras = _cameras(recording, spec, in_band)
     measured: dict[str, dict[str, Any]] = {}
@@ -77,7 +87,7 @@ def join(
         if alignment.rate is not None and abs(own - alignment.rate) > RATE_TOLERANCE * alignment.rate:
             raise EpisodeError(f"a simulator's steps come at {own:.2f} Hz, not {alignment.rate:g}; leave --rate out")
     else:
-        check_clock(state.stamps, state.received, topics.state)
+        check_clock(state.stamps, state.received, recording.names.state)
         if recording.description.get("dropped"):
             raise EpisodeError(f"its recorder dropped {recording.description['dropped']} messages")
         if alignment.rate is not None:
@@ -85,19 +95,21 @@ def join(
             if actions and recording.command is not None and (recording.command.stamps > 0).all():
                 late = round(1e9 / alignment.rate)  # the last observation needs no command
                 others.append(np.append(recording.command.stamps, recording.command.stamps[-1] + late))
-            state, measured[topics.state] = _resampled(state, others, alignment, topics.state)
+            state, measured[recording.names.state] = _resampled(state, others, alignment, recording.names.state)
         _check_spacing(state, spec)
     tolerance = alignment.tolerance or 0.5 * measured_period(state.stamps)
     frames = {}
     for name, stream in cameras.items():
-        frames[name] = nearest(stream.stamps, state.stamps, tolerance, stream.topic)
+        with _hint(alignment):
+            frames[name] = nearest(stream.stamps, state.stamps, tolerance, stream.topic)
         measured[stream.topic] = timing(stream.stamps, state.stamps, frames[name])
-    states = _in_order(state, spec.observation.names, topics.state)
+    states = _in_order(state, spec.observation.names, recording.names.state)
     matched = None
     if actions:
-        matched, extra = _actions(recording, state, spec, topics, alignment)
+        with _hint(alignment):
+            matched, extra = _actions(recording, state, spec, alignment)
         notes += [f"{extra} commands outside the episode ignored"] if extra else []
-    rewards, successes, seed = _status(recording, state, topics, in_band)
+    rewards, successes, seed = _status(recording, state, in_band)
     success = bool(successes.any())
     if recording.status is None and recording.description.get("success") is None:
         notes.append("success unknown: neither episode/status nor episode.yaml tells; stored as false")
@@ -107,6 +119,16 @@ def join(
     metadata = {"bag": recording.bag.name, **({"timing": measured} if measured else {})}
     episode = Episode({"state": states}, matched, rewards, successes, seed, metadata, stamps)
     return Joined(episode, frames, (*notes, *_remarks(measured)))
+
+
+@contextmanager
+def _hint(alignment: Alignment) -> Iterator[None]:
+    """Where every state is a step and another stream has no message for one, say what helps."""
+    try:
+        yield
+    except NoMessageError as error:
+        hint = "" if alignment.rate is not None else "; where streams have other rates, give --rate"
+        raise EpisodeError(f"{error}{hint}") from error
 
 
 def _cameras(recording: Recording, spec: EnvironmentSpec, in_band: bool) -> dict[str, CameraStream]:
@@ -146,48 +168,10 @@ def _remarks(measured: dict[str, dict[str, Any]]) -> list[str]:
     return remarks
 
 
-def measured_period(stamps: npt.NDArray[np.int64]) -> float:
-    """Median time between observations [s]."""
-    return float(np.median(np.diff(np.unique(stamps)))) * 1e-9
-
-
-def spec_from_bags(recordings: list[Recording], env: str, task: str, rate: float | None) -> EnvironmentSpec:
-    """Spec of a robot that no environment describes: names as seen, limits as wide as the data.
-
-    Without a `rate` [Hz] to resample to, it is that of the states.
-    """
-    sound = [r for r in recordings if r.state is not None and len(np.unique(r.state.stamps)) > 1]
-    if not sound:
-        raise EpisodeError("no bag has two observations")
-    states = [r.state for r in sound if r.state is not None]
-    seen = Counter(state.names for state in states).most_common(1)[0][0]
-    names = tuple(name for name in seen if name not in (EPISODE_INDEX, EPISODE_STEP))
-    commands = [r.command for r in sound if r.command is not None]
-    joints = Counter(command.names for command in commands).most_common(1)[0][0] if commands else ()
-    same = [c.values[:, [c.names.index(j) for j in joints]] for c in commands if set(c.names) == set(joints)]
-    finite = [v[np.isfinite(v).all(1)] for v in same]
-    values = np.concatenate(finite) if finite else np.zeros((0, 0))
-    low, high = (values.min(0), values.max(0)) if len(values) else (np.zeros(len(joints)),) * 2
-    return EnvironmentSpec(
-        env=env,
-        task=task,
-        observation=ObservationSpec(names, ("",) * len(names)),
-        action=ActionSpec(joints, ("",) * len(joints), tuple(map(float, low)), tuple(map(float, high))),
-        rate=rate or 1.0 / float(np.median([measured_period(s.stamps) for s in states])),
-        max_steps=max(_steps(s, rate) for s in states),
-    )
-
-
-def _steps(state: Series, rate: float | None) -> int:
-    if rate is None:
-        return len(np.unique(state.stamps)) - 1
-    return max(1, int((state.stamps.max() - state.stamps.min()) * 1e-9 * rate))
-
-
-def _observations(recording: Recording, topics: Topics) -> Series:
+def _observations(recording: Recording) -> Series:
     """The state messages, repeats of the same message removed."""
     if recording.state is None:
-        raise EpisodeError(f"no messages on topic '{topics.state}'; the bag has {recording.listed_topics()}")
+        raise EpisodeError(f"no messages on topic '{recording.names.state}'; the bag has {recording.listed_topics()}")
     state = _unique(recording.state, "observation")
     if not np.isfinite(state.values).all():
         row, column = np.argwhere(~np.isfinite(state.values))[0]
@@ -242,12 +226,12 @@ def _in_order(series: Series, names: tuple[str, ...], topic: str) -> npt.NDArray
 
 
 def _actions(
-    recording: Recording, state: Series, spec: EnvironmentSpec, topics: Topics, alignment: Alignment
+    recording: Recording, state: Series, spec: EnvironmentSpec, alignment: Alignment
 ) -> tuple[npt.NDArray[np.float64], int]:
     """Actions ``(T, A)``, one for every observation but the last, and how many commands answered none."""
     if recording.command is None:
         raise EpisodeError(
-            f"no messages on topic '{topics.command}'; the bag has {recording.listed_topics()} "
+            f"no messages on topic '{recording.names.command}'; the bag has {recording.listed_topics()} "
             "(import with --no-actions for an unlabeled dataset)"
         )
     command, when = recording.command, state.stamps
@@ -260,11 +244,11 @@ def _actions(
     else:
         tolerance, extra = alignment.tolerance or 0.5 / alignment.rate, 0
         order = np.argsort(command.stamps, kind="stable")
-        chosen = np.append(order[nearest(command.stamps[order], when[:-1], tolerance, topics.command)], -1)
+        chosen = np.append(order[nearest(command.stamps[order], when[:-1], tolerance, recording.names.command)], -1)
     missing = np.flatnonzero(chosen[:-1] < 0)
     if len(missing):
-        raise EpisodeError(f"no command for observation {missing[0]} ({len(missing)} of {len(chosen) - 1} missing)")
-    values = _in_order(command, spec.action.names, topics.command)[chosen[:-1]]
+        raise NoMessageError(f"no command for observation {missing[0]} ({len(missing)} of {len(chosen) - 1} missing)")
+    values = _in_order(command, spec.action.names, recording.names.command)[chosen[:-1]]
     low, high = np.asarray(spec.action.low), np.asarray(spec.action.high)
     slack = LIMIT_TOLERANCE * np.maximum(1.0, np.abs(high - low))
     bad = np.argwhere(~((values >= low - slack) & (values <= high + slack)))
@@ -298,14 +282,16 @@ def _match(
 
 
 def _status(
-    recording: Recording, state: Series, topics: Topics, in_band: bool
+    recording: Recording, state: Series, in_band: bool
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], int | None]:
     """Rewards ``(T,)``, successes ``(T,)`` and the seed. Without status messages only episode.yaml speaks."""
     steps = len(state.stamps) - 1
     described = recording.description.get("seed")
     if recording.status is None:
         if in_band:
-            raise EpisodeError(f"no messages on topic '{topics.status}'; the bag has {recording.listed_topics()}")
+            raise EpisodeError(
+                f"no messages on topic '{recording.names.status}'; the bag has {recording.listed_topics()}"
+            )
         successes = np.zeros(steps, dtype=bool)
         successes[-1] = bool(recording.description.get("success"))
         return np.zeros(steps), successes, described if isinstance(described, int) else None
@@ -316,7 +302,9 @@ def _status(
         raise EpisodeError(f"no episode/status for step {missing[0]} ({len(missing)} of {steps} missing)")
     needed = {"reward", "success", "done", "episode/seed"}
     if not needed <= set(status.names):
-        raise EpisodeError(f"names in '{topics.status}' are not those expected: {difference(needed, status.names)}")
+        raise EpisodeError(
+            f"names in '{recording.names.status}' are not those expected: {difference(needed, status.names)}"
+        )
     order = [rows[stamp] for stamp in state.stamps[1:].tolist()]
     if not np.isfinite(status.values[order]).all():
         raise EpisodeError("episode/status has values that are not finite")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,28 +13,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
-from clam_core.data.bag_images import COMPRESSED, IMAGE, camera_topics, stamp_of
+from clam_core.data.bag_description import read_description
+from clam_core.data.bag_images import COMPRESSED, IMAGE, stamp_of
+from clam_core.data.bag_integrity import check_files, check_messages, storage_files
 from clam_core.data.bag_recovery import is_unfinished, recover
+from clam_core.data.bag_topics import TopicNames, Topics, camera_topics_of
 from clam_core.data.importing import EpisodeError
 from clam_core.errors import ClamError
 
-STATE_TOPIC, COMMAND_TOPIC, STATUS_TOPIC = "/observation/state", "/command", "/episode/status"
-
 _JOINT_STATE, _JOINT_TRAJECTORY = "sensor_msgs/msg/JointState", "trajectory_msgs/msg/JointTrajectory"
-
-
-@dataclass(frozen=True)
-class Topics:
-    """Names of the topics that make an episode; `cameras` (name → topic) beside those that a bag shows to have."""
-
-    state: str = STATE_TOPIC
-    command: str = COMMAND_TOPIC
-    status: str = STATUS_TOPIC
-    cameras: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -75,6 +66,7 @@ class Recording:
     command: Series | None
     status: Series | None
     recovered: bool
+    names: TopicNames
     description: dict[str, Any] = field(default_factory=dict)
     cameras: dict[str, CameraStream] = field(default_factory=dict)
 
@@ -103,27 +95,35 @@ def read_bag(bag: Path, topics: Topics) -> Recording:
     """Read one bag folder. An unfinished one (killed recorder) is read up to its last complete record.
 
     Raises:
-        EpisodeError: the bag is corrupt, or a message of an expected topic has another type or changes its names.
+        EpisodeError: the bag is corrupt or not what its recorder wrote, or a message of an expected topic has another
+            type or changes its names.
     """
-    description = _read_description(bag)
+    try:
+        description, recorded = read_description(bag), check_files(bag)
+    except ClamError as error:
+        raise EpisodeError(str(error)) from error
     with open_bag(bag) as (reader, recovered):
         in_bag = {connection.topic: connection.msgtype for connection in reader.connections}
+        if recorded is not None:
+            check_messages(recorded, _counts(reader))
+        names = TopicNames.of_bag(in_bag, topics)
         messages = {
             topic: _read_series(reader, topic, kind)
             for topic, kind in (
-                (topics.state, _JOINT_STATE),
-                (topics.command, _JOINT_TRAJECTORY),
-                (topics.status, _JOINT_STATE),
+                (names.state, _JOINT_STATE),
+                (names.command, _JOINT_TRAJECTORY),
+                (names.status, _JOINT_STATE),
             )
         }
-        wanted = camera_topics(in_bag) | topics.cameras
+        wanted = camera_topics_of(in_bag, names.namespace) | topics.cameras
         cameras = {name: _read_camera(reader, topic) for name, topic in wanted.items()}
     return Recording(
         bag=bag,
         topics=in_bag,
-        state=messages[topics.state],
-        command=messages[topics.command],
-        status=messages[topics.status],
+        state=messages[names.state],
+        names=names,
+        command=messages[names.command],
+        status=messages[names.status],
         recovered=recovered,
         description=description,
         cameras={name: stream for name, stream in cameras.items() if stream is not None},
@@ -153,7 +153,7 @@ def open_bag(bag: Path) -> Iterator[tuple[Reader, bool]]:
 def bag_hash(bag: Path) -> str:
     """SHA-256 over the storage files of `bag`, in order of their names."""
     digest = hashlib.sha256()
-    for file in sorted(path for path in bag.iterdir() if path.suffix in (".mcap", ".db3", ".zstd")):
+    for file in storage_files(bag):
         with file.open("rb") as stream:
             for block in iter(lambda: stream.read(2**20), b""):
                 digest.update(block)
@@ -164,17 +164,11 @@ def _is_bag(folder: Path) -> bool:
     return (folder / "metadata.yaml").is_file() or any(folder.glob("*.mcap")) or any(folder.glob("*.db3"))
 
 
-def _read_description(bag: Path) -> dict[str, Any]:
-    file = bag / "episode.yaml"
-    if not file.is_file():
-        return {}
-    try:
-        content = yaml.safe_load(file.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise EpisodeError(f"episode.yaml cannot be read ({_one_line(error)})") from error
-    if not isinstance(content, dict):
-        raise EpisodeError("episode.yaml is not a mapping of names to values")
-    return content
+def _counts(reader: Reader) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for connection in reader.connections:
+        counts[connection.topic] += connection.msgcount
+    return counts
 
 
 def _read_series(reader: Reader, topic: str, kind: str) -> Series | None:

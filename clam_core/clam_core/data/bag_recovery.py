@@ -9,8 +9,10 @@ from __future__ import annotations
 import shutil
 import struct
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,20 +20,77 @@ import zstandard
 from mcap.exceptions import McapError
 from mcap.records import Channel, Message, Schema
 from mcap.stream_reader import StreamReader
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from clam_core.data.bag_description import read_description, write_description
+from clam_core.data.bag_integrity import seal
+from clam_core.data.bag_lock import lock_folder
 from clam_core.errors import ClamError
 
 MAGIC = b"\x89MCAP0\r\n"
 RECORD_SIZE_LIMIT = 2**30  # bytes; what a damaged length field may ask for at most
 BAG_VERSION: Literal[8] = 8  # read by the rosbag2 of Humble and Jazzy alike
+SPARE = 2**20  # bytes of room beyond the copy
 UNKNOWN_TYPE_HASH = "RIHS01_" + 64 * "0"
 
 #: A file that ends in the middle of a record, or is damaged there, shows it in one of these ways.
 _END_OF_SOUND_RECORDS = (
     McapError, ValueError, LookupError, OSError, RuntimeError, struct.error, zstandard.ZstdError,
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What became of one unfinished bag: `messages` kept, `seconds` from the first to the last of them.
+
+    Without messages the bag is left as it was: its recorder was killed before it wrote any, or `error` says in one
+    line what stood in the way.
+    """
+
+    bag: Path
+    messages: int = 0
+    seconds: float = 0.0
+    error: str = ""
+
+
+def recover_folder(folder: Path, *, locked: bool = False) -> list[Recovered]:
+    """Make every unfinished bag in `folder`, or `folder` itself if it is one, complete in place.
+
+    Args:
+        locked: the caller has the folder's lock already.
+
+    Raises:
+        ClamError: no such folder, or a recorder writes there.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ClamError(f"no folder at '{folder}'; give a bag folder, or a folder of bag folders")
+    parent, bags = (folder.parent, [folder]) if _mcap_files(folder) else (folder, sorted(folder.iterdir()))
+    lock = None if locked else lock_folder(parent)
+    try:
+        for rest in parent.glob(".*.recovery-*"):  # of a recovery that was killed; its bag is as it was
+            shutil.rmtree(rest, ignore_errors=True)
+        return [_recovered(bag) for bag in bags if bag.is_dir() and is_unfinished(bag)]
+    finally:
+        if lock is not None:
+            lock.close()
+
+
+def _recovered(bag: Path) -> Recovered:
+    size = sum(file.stat().st_size for file in _mcap_files(bag))
+    free = shutil.disk_usage(bag).free
+    if free < size + SPARE:
+        need = (size + SPARE) / 2**20
+        return Recovered(bag, error=f"recovering needs {need:.0f} MiB, {free / 2**20:.0f} are free: make room")
+    try:
+        kept = recover_bag(bag)
+    except (OSError, ClamError) as error:
+        return Recovered(bag, error=f"it cannot be recovered ({error})")
+    if not kept:
+        return Recovered(bag)
+    with Reader(bag) as reader:
+        return Recovered(bag, kept, reader.duration * 1e-9)
 
 
 def is_unfinished(bag: Path) -> bool:
@@ -75,7 +134,20 @@ def recover_bag(path: Path) -> int:
             for file in files:
                 if file.name != f"{path.name}.mcap":
                     file.unlink()
+            _describe(path)
     return kept
+
+
+def _describe(bag: Path) -> None:
+    """Seal a recovered bag as its recorder would have, and have its description tell."""
+    with Reader(bag) as reader:
+        counts: Counter[str] = Counter()
+        for connection in reader.connections:
+            counts[connection.topic] += connection.msgcount
+    with suppress(ClamError):  # a damaged episode.yaml stays as it is, its importer will say so
+        if description := read_description(bag):
+            write_description(bag, {**description, "recovered": True, "messages": dict(counts)})
+    seal(bag, counts)
 
 
 def _mcap_files(bag: Path) -> list[Path]:

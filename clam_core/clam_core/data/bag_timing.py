@@ -19,6 +19,10 @@ JUMP_WINDOW = 5  # messages on each side of a jump, at least
 JUMP_SECONDS = 0.5  # that they span, at least: messages that were only received late are no jump
 
 
+class NoMessageError(EpisodeError):
+    """A step for which a stream has no message."""
+
+
 def check_clock(stamps: npt.NDArray[np.int64], received: npt.NDArray[np.int64], topic: str) -> None:
     """Raise EpisodeError unless `stamps` ``(N,)`` [ns] are set and grow, and their clock never jumps.
 
@@ -43,6 +47,11 @@ def check_clock(stamps: npt.NDArray[np.int64], received: npt.NDArray[np.int64], 
         raise EpisodeError(f"the clock of '{topic}' jumps by {largest:.2f} s near message {at}")
 
 
+def measured_period(stamps: npt.NDArray[np.int64]) -> float:
+    """Median time between observations [s]."""
+    return float(np.median(np.diff(np.unique(stamps)))) * 1e-9
+
+
 def common_ticks(streams: list[npt.NDArray[np.int64]], rate: float) -> npt.NDArray[np.int64]:
     """Ticks [ns] at `rate` [Hz], from when the last of `streams` begins to when the first one ends.
 
@@ -64,7 +73,7 @@ def nearest(
     """For each of `ticks` ``(N,)`` [ns] the number of the message of `stamps` nearest to it.
 
     Raises:
-        EpisodeError: none within `tolerance` [s].
+        NoMessageError: none within `tolerance` [s].
     """
     after = np.clip(np.searchsorted(stamps, ticks), 1, max(1, len(stamps) - 1))
     before = after - 1
@@ -73,7 +82,7 @@ def nearest(
     skew = np.abs(stamps[chosen] - ticks) * 1e-9
     bad = np.flatnonzero(skew > tolerance)
     if len(bad):
-        raise EpisodeError(
+        raise NoMessageError(
             f"no message of '{topic}' within {tolerance:.3f} s of step {bad[0]} (nearest {skew[bad[0]]:.3f} s away; "
             f"{len(bad)} of {len(ticks)} steps)"
         )
@@ -81,12 +90,16 @@ def nearest(
 
 
 def dropped(stamps: npt.NDArray[np.int64]) -> int:
-    """How many messages are missing between those of `stamps` ``(N,)`` [ns], by their median distance."""
+    """How many messages are missing between those of `stamps` ``(N,)`` [ns], by their median distance.
+
+    A message that only came late leaves a gap too, but makes up for it: no more are missing than the whole time lacks.
+    """
     intervals = np.diff(stamps)
     if not len(intervals):
         return 0
     periods = intervals / np.median(intervals)
-    return int(np.round(periods[periods > GAP] - 1).sum())
+    in_gaps = int(np.round(periods[periods > GAP] - 1).sum())
+    return min(in_gaps, max(0, round(float(periods.sum())) - len(intervals)))
 
 
 def timing(

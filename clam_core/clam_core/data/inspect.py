@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,15 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from clam_core.data.bag_timing import dropped
+from clam_core.data.importing import UNKNOWN
+from clam_core.data.inspect_advice import advice
+from clam_core.data.inspect_space import common, end_effector, space
 from clam_core.data.store import EpisodeStore
 from clam_core.errors import ClamError
 
 COVERAGE_BINS = 20
+NEAR, ENOUGH = 0.05, 3  # [m] size of a voxel, and visits to it, that ground what is done there
+PLAY = "play"
 NEIGHBOUR_SAMPLE = 4000  # transitions of each dataset that are compared one by one
 
 
@@ -28,8 +33,12 @@ def open_whole(path: str | Path) -> EpisodeStore:
     return EpisodeStore.open(path) if store.labeled else store
 
 
-def describe(path: str | Path, against: str | Path | None = None) -> dict[str, Any]:
+def describe(
+    path: str | Path, against: str | Path | None = None, shown: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Everything about dataset `path` as JSON values; with `against`, how much of that one's range it covers.
+
+    `shown` says what to call a path that nobody gave, such as that of a temporary dataset.
 
     Raises:
         ClamError: a dataset cannot be opened, or the two have other names.
@@ -37,7 +46,7 @@ def describe(path: str | Path, against: str | Path | None = None) -> dict[str, A
     store = open_whole(path)
     spec = store.info.spec
     result: dict[str, Any] = {
-        "path": str(store.path),
+        "path": (shown or {}).get(str(path), str(store.path)),
         "env": spec.env,
         "task": spec.task,
         "kind": store.info.kind,
@@ -57,8 +66,12 @@ def describe(path: str | Path, against: str | Path | None = None) -> dict[str, A
     }
     if store.has_actions:
         result["action"] = _columns(known_actions(store), spec.action.names, spec.action.units)
+    result["space"] = space(store)
     if against is not None:
         result["against"] = coverage(store, open_whole(against))
+        result["against"]["path"] = (shown or {}).get(str(against), result["against"]["path"])
+    if store.info.kind in (PLAY, UNKNOWN):
+        result["advice"] = advice(result["space"], result.get("against"))
     return result
 
 
@@ -136,6 +149,7 @@ def coverage(store: EpisodeStore, other: EpisodeStore) -> dict[str, Any]:
     ``state``, ``motion`` (change of the state in a transition) and ``action``: per dimension, the range of `other`
     is cut into `COVERAGE_BINS` bins; of those with a value of `other` in them, the share that also has one of
     `store`. ``joint``: see `joint_coverage`, of motions and of actions; it does not need the labels of both.
+    ``workspace``: of the places that the end effector goes to, see `_workspace_coverage`, where they are known.
 
     Raises:
         ClamError: the datasets have other names, or one has no episodes.
@@ -163,7 +177,26 @@ def coverage(store: EpisodeStore, other: EpisodeStore) -> dict[str, Any]:
         result[part] = dict(zip(of, _shares(values, reference), strict=True))
         if part != "state":
             result["joint"][part] = joint_coverage(values, reference)
+    here, there = end_effector(store), end_effector(other)
+    if here is not None and there is not None:
+        result["workspace"] = _workspace_coverage(here, there)
     return result
+
+
+def _workspace_coverage(here: npt.NDArray[np.float64], there: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """Share of the steps `there` in voxels of `NEAR` that are visited `ENOUGH` times `here`.
+
+    ``missing_centre`` [m] is that of the busiest voxel `there` that is not.
+    """
+    places, counts = np.unique(np.floor(here / NEAR).astype(np.int64), axis=0, return_counts=True)
+    visited, steps = np.unique(np.floor(there / NEAR).astype(np.int64), axis=0, return_counts=True)
+    covered = common(visited, places[counts >= ENOUGH])
+    busiest = visited[np.argmax(np.where(covered, -1, steps))]
+    return {
+        "voxel": NEAR,
+        "share": float(steps[covered].sum() / steps.sum()),
+        "missing_centre": ((busiest + 0.5) * NEAR).tolist(),
+    }
 
 
 def joint_coverage(values: npt.NDArray[Any], reference: npt.NDArray[Any]) -> float:

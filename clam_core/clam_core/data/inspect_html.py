@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,8 @@ from clam_core.data.inspect import (
     motions,
     open_whole,
 )
+from clam_core.data.inspect_picture import MINE, THEIRS, picture
+from clam_core.data.inspect_space_html import space_section
 from clam_core.data.store import EpisodeStore
 from clam_core.errors import ClamError
 
@@ -33,7 +34,6 @@ COLUMNS = 6  # of small histograms in one row
 BINS = 30
 SHEET_EPISODES, SHEET_FRAMES = 6, 8  # rows and columns of a contact sheet
 SHEET_HEIGHT = 96  # pixels of one of its frames, at least
-MINE, THEIRS = "#4269d0", "#efb118"
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 1150px; padding: 1em; color: #222
@@ -43,13 +43,15 @@ max-width: 100% } pre { background: #f4f4f4; padding: 1em; overflow: auto }
 """
 
 
-def write_html(path: str | Path, file: str | Path, against: str | Path | None = None) -> None:
-    """Write a page about dataset `path` to `file`, beside dataset `against` where that is given.
+def write_html(
+    path: str | Path, file: str | Path, against: str | Path | None = None, shown: Mapping[str, str] | None = None
+) -> None:
+    """Write a page about dataset `path` to `file`, beside dataset `against` where that is given; `shown` as `describe`.
 
     Raises:
         ClamError: a dataset cannot be opened, or `file` cannot be written.
     """
-    facts = describe(path, against)
+    facts = describe(path, against, shown)
     store, other = open_whole(path), open_whole(against) if against is not None else None
     page = "\n".join(_page(facts, store, other))
     target = Path(file)
@@ -78,6 +80,7 @@ def _page(facts: dict[str, Any], store: EpisodeStore, other: EpisodeStore | None
             [episode_lengths(other), episode_returns(other), first_successes(other)] if other else None,
             columns=3,
         ),
+        *space_section(facts, store, other),
         *_contact_sheets(store),
         *_timing(facts["timing"], store),
     ]
@@ -170,7 +173,7 @@ def _scatter(values: npt.NDArray[Any], others: npt.NDArray[Any]) -> str:
         axes.plot(points[:, 0], points[:, -1], ".", color=color, markersize=3, alpha=0.5, label=label)
     axes.set_title("state changes along the other's first two principal directions", fontsize=9)
     axes.legend()
-    return _image(figure, "motions of both datasets")
+    return picture(figure, "motions of both datasets")
 
 
 def _table(rows: Sequence[dict[str, Any]], covered: dict[str, float] | None) -> str:
@@ -212,11 +215,4 @@ def _histograms(
                 axis.hist(data, edges.tolist(), color=color, alpha=0.6, density=others is not None and len(data) > 0)
         axis.set_title(name, fontsize=9)
         axis.tick_params(labelsize=7)
-    return _image(figure, ", ".join(names))
-
-
-def _image(figure: Figure, alt: str) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=90)
-    picture = base64.b64encode(buffer.getvalue()).decode()
-    return f"<img alt='{html.escape(alt)}' src='data:image/png;base64,{picture}'>"
+    return picture(figure, ", ".join(names))

@@ -12,8 +12,10 @@ from typing import Any
 from tqdm import tqdm
 
 from clam_core.data.bag_images import frame_size, read_frames
-from clam_core.data.bag_join import Alignment, join, spec_from_bags
-from clam_core.data.bag_reader import Recording, Topics, bag_hash, find_bags, open_bag, read_bag
+from clam_core.data.bag_join import Alignment, join
+from clam_core.data.bag_reader import Recording, bag_hash, find_bags, open_bag, read_bag
+from clam_core.data.bag_spec import spec_from_bags
+from clam_core.data.bag_topics import Topics
 from clam_core.data.episode import DatasetInfo, Episode
 from clam_core.data.importing import UNKNOWN, EpisodeError, ImportOptions, ImportReport, import_all, nothing_sound
 from clam_core.data.provenance import provenance
@@ -59,7 +61,6 @@ class RosbagSource:
     ) -> None:
         self._bags = {bag.name: bag for bag in find_bags(src)}
         self._options = options
-        self._topics = topics
         self._alignment = Alignment(options.rate, tolerance)
         self._recordings: dict[str, Recording | EpisodeError] = {}
         quiet = None if progress is None else not progress
@@ -85,9 +86,7 @@ class RosbagSource:
         if isinstance(recording, EpisodeError):
             raise recording
         spec = self.info.spec
-        joined = join(
-            recording, spec, self._topics, actions=self._options.actions, kind=self._kind, alignment=self._alignment
-        )
+        joined = join(recording, spec, actions=self._options.actions, kind=self._kind, alignment=self._alignment)
         images = {}
         if joined.frames:
             with open_bag(recording.bag) as (reader, _):

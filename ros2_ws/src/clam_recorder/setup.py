@@ -8,9 +8,11 @@ setup(
     name=package_name,
     version="0.1.0",
     packages=find_packages(exclude=["test"]),
+    package_data={package_name: ["config/*.yaml"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{package_name}"]),
         (f"share/{package_name}", ["package.xml"]),
+        (f"share/{package_name}/config", [f"{package_name}/config/qos_overrides.yaml"]),
     ],
     install_requires=["setuptools", "pyyaml", "rosbags"],
     zip_safe=True,
@@ -21,6 +23,8 @@ setup(
     entry_points={
         "console_scripts": [
             "recorder = clam_recorder.recorder:main",
+            "measure_recording = clam_recorder.measure_recording:main",
+            "stress_recorder = clam_recorder.stress_recorder:main",
         ],
     },
 )

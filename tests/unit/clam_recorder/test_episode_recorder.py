@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from clam_core.data.bag_recovery import MAGIC
 from clam_core.errors import ClamError
 from clam_recorder import bag_writer, episode_file
 from clam_recorder.episode_recorder import EpisodeRecorder, Recipe
@@ -21,6 +22,8 @@ class SlowBag:
 
     def __init__(self, path: Path, topics: Any) -> None:
         path.mkdir(parents=True)
+        (path / f"{path.name}.mcap").write_bytes(MAGIC)
+        self.path = path
         self.gate = threading.Event()
         self.written: list[tuple[str, int, bytes]] = []
 
@@ -30,7 +33,12 @@ class SlowBag:
 
     def flush(self) -> None: ...
 
-    def close(self) -> None: ...
+    def salvage(self) -> None: ...
+
+    def close(self) -> None:
+        path = self.path
+        (path / f"{path.name}.mcap").write_bytes(MAGIC + MAGIC)
+        (path / "metadata.yaml").write_text("a fake")
 
 
 def recorder(folder: Path, **changes: Any) -> tuple[EpisodeRecorder, SlowBag]:

@@ -9,7 +9,7 @@ import pytest
 from rosbags.rosbag2 import StoragePlugin
 
 from clam_core.data.bag_images import camera_name, camera_topics
-from clam_core.data.bag_reader import Topics
+from clam_core.data.bag_topics import Topics
 from clam_core.data.importing import ImportOptions
 from clam_core.data.rosbag import import_rosbag
 from clam_core.data.store import EpisodeStore

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from clam_core.errors import ClamError, did_you_mean
+
+CHUNK = 2**20  # bytes; when `rosbags` ends a chunk
 
 
 class BagWriter(Protocol):
@@ -20,6 +23,12 @@ class BagWriter(Protocol):
     def flush(self) -> None:
         """Hand everything written so far to the operating system, so that a killed process loses nothing of
         it.
+        """
+
+    def salvage(self) -> Mapping[str, int] | None:
+        """After a failed write: go back to the end of what is whole, so that `close` makes a sound bag of it.
+
+        Returns the messages by topic that it will have; None if the library leaves nothing to be done.
         """
 
     def close(self) -> None:
@@ -49,17 +58,35 @@ class RosbagsWriter:
         self._connections = {
             topic: self._writer.add_connection(topic, kind, typestore=store) for topic, kind in topics.items()
         }
+        storage: Any = self._writer.storage
+        self._storage = storage
+        self._storage.bio.flush()
+        self._whole = self._storage.bio.tell()  # bytes of the file up to which every record is complete
 
     def write(self, topic: str, stamp: int, data: bytes) -> None:
         """See `BagWriter`."""
+        if self._storage.chunk.bio.tell() + len(data) >= CHUNK:
+            self.flush()  # here rather than within `rosbags`, which would not know whether this message is in
         self._writer.write(self._connections[topic], stamp, data)
 
     def flush(self) -> None:
         """See `BagWriter`. Ends the chunk that `rosbags` would keep in memory until it holds a megabyte."""
-        storage: Any = self._writer.storage
-        if storage.chunk.msgs:
-            storage.close_chunk()
-        storage.bio.flush()
+        if self._storage.chunk.msgs:
+            self._storage.close_chunk()
+        self._storage.bio.flush()
+        self._whole = self._storage.bio.tell()
+
+    def salvage(self) -> Mapping[str, int]:
+        """See `BagWriter`. Half a chunk is cut off the file; the whole of it is still in memory."""
+        storage = self._storage
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), storage.bio.fileno())  # what Python still buffers for the file goes there
+        storage.bio.close()
+        storage.bio = storage.path.open("r+b")
+        storage.bio.truncate(self._whole)
+        storage.bio.seek(self._whole)
+        self._writer.counts = dict(storage.channel_stats)
+        return {topic: storage.channel_stats[item.id] for topic, item in self._connections.items()}
 
     def close(self) -> None:
         """See `BagWriter`."""
@@ -96,6 +123,9 @@ class Rosbag2PyWriter:
         self._writer.write(topic, data, stamp)
 
     def flush(self) -> None:
+        """See `BagWriter`."""
+
+    def salvage(self) -> None:
         """See `BagWriter`."""
 
     def close(self) -> None:

@@ -1,6 +1,4 @@
-"""episode.yaml: what a bag is of. Written when an episode begins (`complete: false`) and again when it is
-closed.
-"""
+"""Where episodes go and what ``episode.yaml`` says of the software; its form is `clam_core.data.bag_description`."""
 
 from __future__ import annotations
 
@@ -8,15 +6,13 @@ import importlib.metadata
 import os
 import platform
 import re
-from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import yaml
+from clam_core.data.bag_description import NAME, read_description, write_description
+from clam_core.errors import ClamError
 
-FORMAT_VERSION = 1
-NAME = "episode.yaml"
 _FOLDER = re.compile(r"episode_(\d{4,})$")
 
 
@@ -25,39 +21,32 @@ def now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
-def write(bag: Path, content: Mapping[str, Any]) -> None:
-    """Write ``<bag>/episode.yaml`` atomically.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
-    partial = bag / f".{NAME}.partial"
-    partial.write_text(yaml.safe_dump({"format_version": FORMAT_VERSION, **content}, sort_keys=False))
-    os.replace(partial, bag / NAME)
-
-
-def read(bag: Path) -> dict[str, Any]:
-    """Content of ``<bag>/episode.yaml``; empty when there is none or it is damaged."""
-    try:
-        content = yaml.safe_load((bag / NAME).read_text())
-    except (OSError, yaml.YAMLError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
 def next_folder(out: Path) -> Path:
     """``episode_0000``, or one after the highest number that is there."""
     numbers = [int(match[1]) for path in out.glob("episode_*") if (match := _FOLDER.search(path.name))]
     return out / f"episode_{max(numbers, default=-1) + 1:04d}"
 
 
-def unfinished(out: Path) -> list[Path]:
-    """Bags whose recorder was killed: begun, never closed."""
-    return sorted(
-        path
-        for path in out.glob("episode_*")
-        if read(path).get("complete") is False and not (path / "metadata.yaml").exists()
-    )
+def count_kept(out: Path) -> int:
+    """Episodes in `out` that were closed."""
+    return sum((bag / "metadata.yaml").is_file() for bag in out.glob("episode_*"))
+
+
+def mark_success(bag: Path) -> dict[str, Any]:
+    """Have the ``episode.yaml`` of a closed bag say that the episode succeeded; returns what it says now.
+
+    Raises:
+        ClamError: it is gone, or cannot be read or written.
+    """
+    description = read_description(bag)
+    if not description:
+        raise ClamError(f"'{bag / NAME}' is gone: nothing to mark")
+    description["success"] = True
+    try:
+        write_description(bag, description)
+    except OSError as error:
+        raise ClamError(f"cannot mark '{bag}' ({error.strerror})") from error
+    return description
 
 
 def software() -> dict[str, str]:

@@ -2,228 +2,230 @@
 
 from __future__ import annotations
 
-import fcntl
-import importlib
 import json
+import sys
 import time
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.serialization import deserialize_message
+from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from clam_core.data.bag_recovery import recover_bag
+from clam_core.data.bag_images import stamp_of
+from clam_core.data.bag_lock import lock_folder
+from clam_core.data.bag_recovery import recover_folder
 from clam_core.errors import ClamError
-from clam_recorder import episode_file
+from clam_recorder import episode_file, recorded_topics
 from clam_recorder.bag_writer import BACKENDS, backend_version, choose_backend
-from clam_recorder.episode_recorder import EpisodeRecorder, Recipe
+from clam_recorder.disk_room import MEBIBYTE, DiskRoom
+from clam_recorder.episode_recorder import Recipe
+from clam_recorder.parameters import declare_parameters
+from clam_recorder.recording_session import Answer, RecordingSession
+from clam_recorder.status_view import make_view
+from clam_recorder.subscriptions import Subscriptions
+from clam_recorder.topic_monitor import Limits, TopicMonitor
 from clam_ros import names
 from clam_ros.messages import Status, StatusReader
 from clam_ros.node import ERROR, OK, WARN, Node, run
-from clam_ros.qos import COLLECT
+from clam_ros.qos import STREAM
 from clam_ros.waiting import sleep
 
-#: Types of CLAM's own topics; those of others are written `topic:package/msg/Type` or looked up in the graph.
-TYPES = {
-    names.OBSERVATION: "sensor_msgs/msg/JointState",
-    names.COMMAND: "trajectory_msgs/msg/JointTrajectory",
-    names.STATUS: "sensor_msgs/msg/JointState",
-    names.ACTION_CHUNK: "trajectory_msgs/msg/JointTrajectory",
-}
+STATUS_PERIOD = 0.5  # [s]
 
 
 class Recorder(Node):
-    """Subscribes raw, so that nothing is decoded; queues to a writer thread, so that no callback waits for a
-    disk.
+    """Adapter of `RecordingSession`. Subscribes raw, so that nothing is decoded; queues to a writer thread, so that no
+    callback waits for a disk.
     """
 
     def __init__(self) -> None:
         super().__init__("recorder")
-        topics = [names.OBSERVATION, names.COMMAND, names.STATUS]
-        self.declare("out", "recordings", "Folder that the bags episode_0000, episode_0001, … go into.")
-        self.declare("env", "", "Environment family or robot, for episode.yaml.")
-        self.declare("task", "", "Task, for episode.yaml.")
-        self.declare("kind", "expert", "expert, mixed, play or random, for episode.yaml.")
-        self.declare("operator", "", "Who or what operates, for episode.yaml.")
-        self.declare("topics", topics, "Topics to record: `topic` or `topic:package/msg/Type`.")
-        self.declare("cameras", [""], "Cameras to record too: images on camera/NAME/image_raw.")
-        self.declare("backend", "auto", "Library that writes the bags.", choices=("auto", *BACKENDS))
-        self.declare(
-            "quiet_time",
-            0.05,
-            "record/stop waits until no message came for this long [s].",
-            low=0.0,
-            high=5.0,
-        )
-        self.declare("queue_size", 256, "Bound on what waits to be written [MiB].", low=1, high=65536)
-        self._episode: EpisodeRecorder | None = None
-        self._ending = False
-        self._last_message = 0.0
-        self._fault = ""
+        declare_parameters(self)
+        self._session: RecordingSession | None = None
+        self._room: DiskRoom | None = None
         self._lock: IO[str] | None = None
+        self._view: Any = None
+        self._last_message = 0.0
 
     def configure(self) -> None:
         """Take the folder, repair what a killed recorder left there, subscribe."""
-        self._out = Path(self.value("out")).expanduser()
-        self._take_folder()
-        self._backend = choose_backend(self.value("backend"))
-        self._recover()
-        self._types: dict[str, str] = {}
-        self._subscribed: set[str] = set()
-        self._wanted: dict[str, str] = {}
-        for entry in self.value("topics"):
-            topic, _, kind = entry.partition(":")
-            self._wanted[self.resolve_topic_name(topic)] = kind or TYPES.get(topic.lstrip("/"), "")
-        for camera in filter(None, self.value("cameras")):
-            self._wanted[self.resolve_topic_name(names.IMAGE.format(name=camera))] = "sensor_msgs/msg/Image"
-        self._status_topic = self.resolve_topic_name(names.STATUS)
-        self._read_status = StatusReader()
+        self.cleanup()  # what a configuration that failed has left
+        backend = choose_backend(self.value("backend"))
+        topics = self._topics()
+        out = Path(self.value("out")).expanduser()
+        self._take(out)
+        assert self._room is not None
+        self._marks = self.value("session") == "robot"
+        self._mark_topic = self.resolve_topic_name(names.RECORD_MARK)
         self._use_sim_time = self.value("use_sim_time")
-        self._discover()
-        self.every(0.2, self._discover)
+        self._read_status = StatusReader()
+        limits = Limits(self.value("rate_tolerance"), self.value("stale_after"), self.value("stamp_age"))
+        self._monitor = TopicMonitor({item.topic: item.rate for item in topics}, limits)
+        self._stamped = {item.topic for item in topics if item.rate and item.kind in recorded_topics.STAMPED}
+        self._heard = Subscriptions(self, topics, self._on_message)
+        self._software = {**episode_file.software(), backend: backend_version(backend)}
+        recipe = Recipe(
+            topics={},
+            about=self._about(),
+            open_bag=BACKENDS[backend],
+            read_status=self._decode_status,
+            status_topic=self.resolve_topic_name(names.STATUS),
+            queue_bytes=self.value("queue_size") * MEBIBYTE,
+        )
+        self._session = RecordingSession(out, recipe, self._monitor, self._room, self.value("disk_minutes"))
+        self._publish_status = self.publish(String, names.RECORD_STATUS, STREAM)
+        self._publish_mark = self.publish(String, names.RECORD_MARK, STREAM)
+        self._heard.discover()
+        self.every(0.2, self._heard.discover)
+        self.every(STATUS_PERIOD, self._tick)
         self.serve(Trigger, names.RECORD_START, self._on_start)
         self.serve(Trigger, names.RECORD_STOP, self._on_stop)
         self.serve(Trigger, names.RECORD_DISCARD, self._on_discard)
+        self.serve(Trigger, names.RECORD_SUCCESS, self._on_success)
+        self._view = make_view(sys.stdout, self.get_logger().info, self.value("status_period"))
 
     def deactivate(self) -> None:
         """Close an episode that is still being recorded, as not complete."""
-        if self._episode is not None:
-            self.get_logger().warning(f"stopped while recording: '{self._episode.folder}' is kept as not complete")
-            self._episode.end(keep=True, complete=False)
-            self._episode.join()
-            self._episode = None
+        bag = self._session.stop_now() if self._session is not None else None
+        if bag is not None:
+            self.get_logger().warning(f"stopped while recording: '{bag}' is kept as not complete")
 
     def cleanup(self) -> None:
         """Let others record into the folder."""
+        if self._view is not None:
+            self._view.close()
+            self._heard.close()
+        if self._room is not None:
+            self._room.drop_ballast()
         if self._lock is not None:
             self._lock.close()
-            self._lock = None
+        self._session = self._view = self._room = self._lock = None
 
     def diagnose(self) -> tuple[bytes, str]:
-        """Error while a bag cannot be written, warning after drops."""
-        if self._episode is None:
-            return (WARN, f"last recording: {self._fault}") if self._fault else (OK, "not recording")
-        if self._episode.error:
-            return ERROR, self._episode.error
-        messages = sum(self._episode.messages.values())
-        level = WARN if self._episode.dropped else OK
-        return level, f"{self._episode.folder.name}: {messages} messages, {self._episode.dropped} dropped"
+        """Error while a bag cannot be written, warning after drops and while a topic is too slow."""
+        session = self._session
+        if session is None or session.episode is None:
+            return (WARN, f"last recording: {session.fault}") if session and session.fault else (OK, "not recording")
+        episode = session.episode
+        if episode.error:
+            return ERROR, episode.error
+        slow = ", ".join(self._monitor.slow(time.monotonic()))
+        text = f"{episode.folder.name}: {sum(episode.messages.values())} messages, {episode.dropped} dropped"
+        return (WARN if episode.dropped or slow else OK), text + (f", too slow: {slow}" if slow else "")
 
-    # Folder -------------------------------------------------------------------------------------------------
-
-    def _take_folder(self) -> None:
+    def _take(self, out: Path) -> None:
+        """Take the folder, and repair what a killed recorder left there."""
         try:
-            self._out.mkdir(parents=True, exist_ok=True)
-            self._lock = (self._out / ".recorder.lock").open("w")
+            out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ClamError(f"cannot record to '{self._out}' ({error.strerror}): choose another `out`") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ClamError(f"another recorder writes to '{self._out}': stop it or choose another `out`") from error
+            raise ClamError(f"cannot record to '{out}' ({error.strerror}): choose another `out`") from error
+        self._lock = lock_folder(out)
+        self._room = DiskRoom(out, self.value("disk_reserve") * MEBIBYTE)
+        for result in recover_folder(out, locked=True):
+            what = result.error or f"recovered {result.messages} messages"
+            self.get_logger().warning(f"'{result.bag}' was never closed: {what}")
 
-    def _recover(self) -> None:
-        for bag in episode_file.unfinished(self._out):
-            try:
-                self.get_logger().warning(f"'{bag}' was never closed: recovered {recover_bag(bag)} messages")
-            except ClamError as error:
-                self.get_logger().warning(str(error))
+    def _topics(self) -> list[recorded_topics.RecordedTopic]:
+        """Those of the session, or of the parameters, by their full names."""
+        cameras, images = self.value("cameras"), self.value("images")
+        topics = recorded_topics.session_topics(self.value("session"), cameras, images, self.value("camera_rate"))
+        topics = recorded_topics.with_topics(topics, self.value("topics"))
+        topics = recorded_topics.with_rates(topics, self.value("required"))
+        return [replace(item, topic=self.resolve_topic_name(item.topic)) for item in topics]
 
-    # Topics -------------------------------------------------------------------------------------------------
+    def _about(self) -> dict[str, Any]:
+        """What the next episode.yaml says; the parameters may be set between episodes."""
+        about: dict[str, Any] = {name: self.value(name) for name in ("env", "task", "kind", "operator")}
+        return {**about, "software": self._software}
 
-    def _discover(self) -> None:
-        """Subscribe to what is not subscribed yet, as soon as its type is known."""
-        missing = [topic for topic in self._wanted if topic not in self._subscribed]
-        graph = dict(self.get_topic_names_and_types()) if missing else {}
-        for topic in missing:
-            kind = self._wanted[topic] or next(iter(graph.get(topic, ())), "")
-            if not kind:
-                continue
-            self.subscribe(_message_class(kind), topic, partial(self._on_message, topic), self._qos(topic), raw=True)
-            self._types[topic] = kind
-            self._subscribed.add(topic)
-
-    def _qos(self, topic: str) -> QoSProfile:
-        """Best effort where a publisher is (a reliable reader would not match it), reliable otherwise."""
-        best_effort = ReliabilityPolicy.BEST_EFFORT
-        if any(info.qos_profile.reliability == best_effort for info in self.get_publishers_info_by_topic(topic)):
-            return QoSProfile(depth=100, reliability=best_effort)
-        return COLLECT
+    # Topics and timer ---------------------------------------------------------------------------------------
 
     def _on_message(self, topic: str, data: bytes) -> None:
         self._last_message = time.monotonic()
-        if self._episode is not None:
-            now = self.get_clock().now().nanoseconds if self._use_sim_time else time.time_ns()
-            self._episode.write(topic, now, data)
+        now, age = self._now(), None
+        if topic in self._stamped:
+            stamp = stamp_of(data)
+            age = (now - stamp) * 1e-9 if stamp else float("inf")
+        self._monitor.note(topic, self._last_message, len(data), age)
+        if self._session is not None and self._session.episode is not None:
+            self._session.episode.write(topic, now, data)
+
+    def _now(self) -> int:
+        """Time of the messages' arrival [ns]."""
+        return int(self.get_clock().now().nanoseconds) if self._use_sim_time else time.time_ns()
 
     def _decode_status(self, data: bytes) -> Status:
         return self._read_status.read(deserialize_message(data, JointState))
+
+    def _tick(self) -> None:
+        """Watch the episode; show and publish how things are."""
+        if self._session is None:
+            return
+        now = time.monotonic()
+        for text in self._session.watch(now):
+            self.get_logger().warning(text)
+        self._session.about = self._about()
+        status = self._session.status(now, self._heard.unpublished())
+        if not self.active:
+            status |= {"state": "inactive", "refusals": ["the recorder is not active: activate it first"]}
+        self._publish_status.publish(String(data=json.dumps(status)))
+        self._view.show(status, now)
+
+    def _mark(self, what: str) -> None:
+        """Tell everybody, and the bag of a robot."""
+        message = String(data=what)
+        self._publish_mark.publish(message)
+        if self._marks and self._session is not None and self._session.episode is not None:
+            self._session.episode.write(self._mark_topic, self._now(), serialize_message(message))
 
     # Services -----------------------------------------------------------------------------------------------
 
     def _on_start(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         try:
-            response.message = str(self._start())
-            response.success = True
+            return _respond(response, Answer(True, str(self._start())))
         except ClamError as error:
-            response.success, response.message = False, str(error)
-        return response
+            return _respond(response, Answer(False, str(error)))
 
     def _start(self) -> Path:
-        if not self.active:
+        if not self.active or self._session is None:
             raise ClamError("the recorder is not active: activate it first")
-        if self._episode is not None:
-            state = "still closing" if self._ending else "already recording"
-            raise ClamError(f"{state} {self._episode.folder.name}: call record/stop or record/discard first")
-        self._discover()
-        silent = [topic for topic in self._wanted if not self.count_publishers(topic)]
-        if silent:
-            raise ClamError(f"nobody publishes {', '.join(silent)}: start its node, or take it out of `topics`")
-        about: dict[str, Any] = {name: self.value(name) for name in ("env", "task", "kind", "operator")}
-        versions = {**episode_file.software(), self._backend: backend_version(self._backend)}
-        recipe = Recipe(
-            topics=dict(self._types),
-            about={**about, "software": versions},
-            open_bag=BACKENDS[self._backend],
-            read_status=self._decode_status,
-            status_topic=self._status_topic,
-            queue_bytes=self.value("queue_size") * 2**20,
-        )
-        self._episode = EpisodeRecorder(episode_file.next_folder(self._out), recipe)
-        self._fault = ""
-        return self._episode.folder
+        self._heard.discover()
+        unpublished = self._heard.unpublished()
+        self._session.about = self._about()
+        marks = {self._mark_topic: recorded_topics.STRING} if self._marks else {}
+        folder = self._session.start(time.monotonic(), self._heard.types | marks, unpublished)
+        self._mark("start")
+        return folder
 
     async def _on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        return await self._end(response, keep=True)
+        return _respond(response, await self._end(keep=True))
 
     async def _on_discard(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        return await self._end(response, keep=False)
+        return _respond(response, await self._end(keep=False))
 
-    async def _end(self, response: Trigger.Response, *, keep: bool) -> Trigger.Response:
-        episode = self._episode
-        if episode is None or self._ending:
-            response.success = False
-            response.message = "not recording: call record/start first" if episode is None else "already ending"
-            return response
-        self._ending = True
+    async def _end(self, *, keep: bool) -> Answer:
+        session = self._session
+        if session is None:
+            return Answer(False, "the recorder is not active: activate it first")
+        if (answer := session.end_unanswered(keep=keep)) is not None:
+            return answer
+        episode = session.begin_end()
+        if isinstance(episode, Answer):
+            return episode
         if keep:
             await self._wait_until_quiet()
+        self._mark("stop" if keep else "discard")
         episode.end(keep=keep)
         while not episode.ended:
             await sleep(self, 0.002)
-        self._episode, self._ending = None, False
+        if session.episode is not episode:
+            return Answer(False, f"the recorder was stopped meanwhile; '{episode.folder}' is kept as not complete")
         self.counters["episodes kept" if keep else "episodes discarded"] += 1
         self.counters["messages dropped"] += episode.dropped
-        response.success = not (keep and episode.error)
-        if response.success:
-            response.message = json.dumps(episode.summary())
-        else:
-            self._fault = episode.error
-            response.message = f"{episode.error}; {episode.dropped} messages are lost, the rest is in the bag"
-        return response
+        return session.finish_end(keep=keep)
 
     async def _wait_until_quiet(self) -> None:
         """Until the tail is in: no message for `quiet_time`, at most four times that where topics never rest."""
@@ -235,13 +237,20 @@ class Recorder(Node):
                 return
             await sleep(self, rest)
 
+    async def _on_success(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Mark the running episode, or the last one that was kept."""
+        while self._session is not None and self._session.state == "ending":
+            await sleep(self, 0.02)
+        if self._session is None:
+            return _respond(response, Answer(False, "the recorder is not active: activate it first"))
+        if self._session.episode is not None:
+            self._mark("success")
+        return _respond(response, self._session.mark_success())
 
-def _message_class(kind: str) -> type:
-    package, _, name = kind.partition("/msg/")
-    try:
-        return getattr(importlib.import_module(f"{package}.msg"), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ClamError(f"message type '{kind}' is not installed ({error}): check parameter `topics`") from error
+
+def _respond(response: Trigger.Response, answer: Answer) -> Trigger.Response:
+    response.success, response.message = answer.success, answer.message
+    return response
 
 
 def main() -> int:

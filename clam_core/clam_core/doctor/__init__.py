@@ -1,0 +1,1 @@
+"""Is this machine ready? Checks that each give findings; ``clam doctor`` prints them."""
