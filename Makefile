@@ -5,16 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PACKAGES := clam_core training launch urdf \
-	$(addprefix ros2_ws/src/,clam_ros clam_sim clam_policy clam_recorder clam_arm clam_camera)
+	$(addprefix ros2_ws/src/,clam_ros clam_sim clam_policy clam_recorder clam_arm clam_camera clam_teleop)
 NODES := $(wildcard ros2_ws/src/clam_*/clam_*)
 REQUIREMENTS := $(wildcard requirements*.txt constraints/py*.txt)
 PYTEST_ARGS ?=
 DEMO ?=
+TELEOP ?=
 
-.PHONY: help setup demo rl test lint format lock clean
+.PHONY: help setup demo rl browser teleop-demo test lint format lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY)  ## virtual environment .venv with pinned dependencies
 
@@ -28,6 +29,14 @@ demo: setup  ## the main job; report in runs/demo/report.html (DEMO="--task bin-
 rl: setup  ## what training of locomotion agents needs (JAX), into .venv
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet -r requirements-rl.txt \
 		-c constraints/py$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt
+
+teleop-demo: setup  ## the simulated kitchen, the recorder and a page for mouse and keyboard (TELEOP="kind:=expert out:=bags/mine")
+	@$(BIN)/clam-launch record robot:=mujoco task:=reach-block kind:=play out:=runs/teleop-demo yaw:=2.36 secure:=false $(TELEOP)
+
+browser: setup  ## what the browser tests of teleoperation need, into .venv; the browser is the system's Chromium
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet -r requirements-browser.txt \
+		-c constraints/py$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt
+	@$(BIN)/python -m clam_teleop.fetch_iwer
 
 test: setup lint  ## lint, then all tests that this machine can run (PYTEST_ARGS="-k name")
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)

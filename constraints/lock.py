@@ -10,7 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-REQUIREMENTS = ("requirements.txt", "requirements-ros-wheels.txt", "requirements-dev.txt", "requirements-rl.txt")
+REQUIREMENTS = (
+    "requirements.txt",
+    "requirements-ros-wheels.txt",
+    "requirements-dev.txt",
+    "requirements-rl.txt",
+    "requirements-browser.txt",
+)
 HERE = Path(__file__).parent
 
 
