@@ -216,7 +216,7 @@ _ALL = (
     ),
     Table(
         "fig4a", "Dimension of the latent action, Assembly: success rate", _CLAM_ROW,
-        {z: z for z in ("2", "4", "8", "16")}, _figure4a_cell, curve="latent dimension", notes=DATA_NOTE,
+        {z: z for z in ("2", "4", "8", "16")}, _figure4a_cell, curve="latent dimensions", notes=DATA_NOTE,
     ),
     Table(
         "fig4b", "Number of unlabeled expert episodes, Assembly: success rate",
