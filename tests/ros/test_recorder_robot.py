@@ -24,6 +24,7 @@ from clam_core.data.bag_integrity import check_files
 from clam_core.data.bag_reader import read_bag
 from clam_core.data.bag_topics import Topics
 from clam_core.errors import ClamError
+from clam_recorder.parameters import topics_of
 from clam_recorder.recorder import Recorder
 from clam_ros.messages import CommandWriter, NamedVectorWriter
 from clam_ros.qos import STREAM
@@ -180,6 +181,6 @@ def test_a_wrong_requirement_is_one_line(make_graph: Any, tmp_path: Path) -> Non
     make_graph(out=tmp_path, session="robot", required='["joint_state:50"]')
     recorder = Recorder()
     with pytest.raises(ClamError, match="'joint_state', which is not recorded"):
-        recorder._topics()
+        topics_of(recorder)
     assert not recorder.autostart()
     recorder.close()

@@ -98,6 +98,7 @@ def test_a_full_disk_ends_the_episode_with_a_bag_that_opens_and_a_line(
         assert sum(1 for _ in reader.messages()) == counts["/text"]
     description = yaml.safe_load((tmp_path / "copy/episode.yaml").read_text())
     assert description["complete"] is False and description["stop"] is not None
+    assert description["dropped"] == 0 and ("lost_at_end" in description) == (not reserve)
     stopped, message = call(graph, "stop")
     assert not stopped and ("the bag is whole" if reserve else "the rest is in the bag") in message
     if reserve:

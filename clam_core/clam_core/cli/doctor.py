@@ -3,9 +3,11 @@
 Without arguments every line is one finding: ok, warn (something will not work that not everybody needs) or fail (not
 ready). The exit status is 0 when nothing fails, 1 otherwise.
 
-With --recover, every bag in FOLDER that its recorder never closed becomes complete, in place, up to the last message
-that had reached the disk: at most a second before the end. Closed bags are not touched. The exit status is 3 when one
-could not be recovered. A folder that a recorder is writing to is refused.
+With --recover, every bag in FOLDER (or up to two levels below) that its recorder never closed becomes complete, in
+place, up to the last message that had reached the disk: at most a second before the end. Closed bags are not touched;
+one that was cut off after it had been closed is an error: restore it. The exit status is 3 when one could not be
+recovered. A folder that clam_recorder is writing to is refused. A `ros2 bag record` that is still writing does not
+show: stop it first.
 
 Examples:
   clam doctor
@@ -51,7 +53,7 @@ def _check_machine(arguments: argparse.Namespace) -> int:
 
 
 def _recover(arguments: argparse.Namespace) -> int:
-    from clam_core.data.bag_recovery import recover_folder
+    from clam_core.data.bag_mending import recover_folder
 
     results = recover_folder(arguments.recover)
     if arguments.json:
@@ -59,7 +61,7 @@ def _recover(arguments: argparse.Namespace) -> int:
         print(json.dumps({"recovered": rows}))
     else:
         for result in results:
-            name = result.bag.name
+            name = _name(result.bag, arguments.recover)
             if result.error:
                 print(f"{name}: {result.error}")
             elif result.messages:
@@ -69,3 +71,8 @@ def _recover(arguments: argparse.Namespace) -> int:
         mended = sum(1 for result in results if result.messages)
         print(f"{mended} of {len(results)} unfinished bags recovered" if results else "no unfinished bag")
     return EXIT_PARTIAL if any(result.error for result in results) else EXIT_OK
+
+
+def _name(bag: Path, folder: Path) -> str:
+    """`bag` as seen from `folder`, which may be the bag itself."""
+    return bag.name if bag == folder else str(bag.relative_to(folder))

@@ -49,7 +49,8 @@ def ended_early(description: Mapping[str, Any]) -> str | None:
     """Why the recording of a bag did not end as its operator wanted it to; None where it did."""
     if description.get("complete") is not False:
         return None
-    return str(description.get("ended") or UNFINISHED)
+    reason, lost = str(description.get("ended") or UNFINISHED), description.get("lost_at_end")
+    return f"{reason}; {lost} messages at its end are lost" if lost else reason
 
 
 def sag_remarks(description: Mapping[str, Any]) -> list[str]:

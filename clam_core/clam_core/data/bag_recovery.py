@@ -12,7 +12,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,15 +23,15 @@ from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from clam_core.data.bag_description import read_description, write_description
+from clam_core.data.bag_integrity import NAME as SIDECAR
 from clam_core.data.bag_integrity import seal
-from clam_core.data.bag_lock import lock_folder
 from clam_core.errors import ClamError
 
 MAGIC = b"\x89MCAP0\r\n"
 RECORD_SIZE_LIMIT = 2**30  # bytes; what a damaged length field may ask for at most
 BAG_VERSION: Literal[8] = 8  # read by the rosbag2 of Humble and Jazzy alike
-SPARE = 2**20  # bytes of room beyond the copy
 UNKNOWN_TYPE_HASH = "RIHS01_" + 64 * "0"
+SCHEMAS = ("ros2msg", "ros2idl")
 
 #: A file that ends in the middle of a record, or is damaged there, shows it in one of these ways.
 _END_OF_SOUND_RECORDS = (
@@ -40,62 +39,9 @@ _END_OF_SOUND_RECORDS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Recovered:
-    """What became of one unfinished bag: `messages` kept, `seconds` from the first to the last of them.
-
-    Without messages the bag is left as it was: its recorder was killed before it wrote any, or `error` says in one
-    line what stood in the way.
-    """
-
-    bag: Path
-    messages: int = 0
-    seconds: float = 0.0
-    error: str = ""
-
-
-def recover_folder(folder: Path, *, locked: bool = False) -> list[Recovered]:
-    """Make every unfinished bag in `folder`, or `folder` itself if it is one, complete in place.
-
-    Args:
-        locked: the caller has the folder's lock already.
-
-    Raises:
-        ClamError: no such folder, or a recorder writes there.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ClamError(f"no folder at '{folder}'; give a bag folder, or a folder of bag folders")
-    parent, bags = (folder.parent, [folder]) if _mcap_files(folder) else (folder, sorted(folder.iterdir()))
-    lock = None if locked else lock_folder(parent)
-    try:
-        for rest in parent.glob(".*.recovery-*"):  # of a recovery that was killed; its bag is as it was
-            shutil.rmtree(rest, ignore_errors=True)
-        return [_recovered(bag) for bag in bags if bag.is_dir() and is_unfinished(bag)]
-    finally:
-        if lock is not None:
-            lock.close()
-
-
-def _recovered(bag: Path) -> Recovered:
-    size = sum(file.stat().st_size for file in _mcap_files(bag))
-    free = shutil.disk_usage(bag).free
-    if free < size + SPARE:
-        need = (size + SPARE) / 2**20
-        return Recovered(bag, error=f"recovering needs {need:.0f} MiB, {free / 2**20:.0f} are free: make room")
-    try:
-        kept = recover_bag(bag)
-    except (OSError, ClamError) as error:
-        return Recovered(bag, error=f"it cannot be recovered ({error})")
-    if not kept:
-        return Recovered(bag)
-    with Reader(bag) as reader:
-        return Recovered(bag, kept, reader.duration * 1e-9)
-
-
 def is_unfinished(bag: Path) -> bool:
     """Whether the recorder of bag folder `bag` never closed it: MCAP without end or without metadata."""
-    files = _mcap_files(bag)
+    files = mcap_files(bag)
     return bool(files) and (not (bag / "metadata.yaml").is_file() or any(not _has_end(f) for f in files))
 
 
@@ -108,7 +54,7 @@ def recover(bag: Path, scratch: Path) -> Path | None:
     if not is_unfinished(bag):
         return None
     copy = scratch / bag.name
-    if not _rewrite(_mcap_files(bag), copy):
+    if not _rewrite(mcap_files(bag), copy):
         raise ClamError("the bag was not finished and holds no complete message")
     if (bag / "episode.yaml").is_file():
         shutil.copy2(bag / "episode.yaml", copy)
@@ -120,11 +66,17 @@ def recover_bag(path: Path) -> int:
 
     The new file replaces the old one at once, so being killed here loses nothing. A finished bag, and one in
     which no message can be read (0 is returned), are left as they are.
+
+    Raises:
+        ClamError: its recorder had closed it, so that what is missing now was lost later; or it is not of ROS 2.
     """
     path = Path(path)
-    files = _mcap_files(path)
+    files = mcap_files(path)
     if not is_unfinished(path):
         return sum(1 for file in files for _ in _messages(file))
+    if (path / SIDECAR).exists():
+        mend = f"restore it from a copy, or delete {SIDECAR} to recover what is there"
+        raise ClamError(f"it was closed by its recorder, and was cut off or lost files since: {mend}")
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.recovery-", dir=path.parent) as scratch:
         copy = Path(scratch) / path.name
         kept = _rewrite(files, copy)
@@ -134,12 +86,12 @@ def recover_bag(path: Path) -> int:
             for file in files:
                 if file.name != f"{path.name}.mcap":
                     file.unlink()
-            _describe(path)
+            describe(path)
     return kept
 
 
-def _describe(bag: Path) -> None:
-    """Seal a recovered bag as its recorder would have, and have its description tell."""
+def describe(bag: Path) -> int:
+    """Seal a recovered bag as its recorder would have, and have its description tell; the number of its messages."""
     with Reader(bag) as reader:
         counts: Counter[str] = Counter()
         for connection in reader.connections:
@@ -147,10 +99,13 @@ def _describe(bag: Path) -> None:
     with suppress(ClamError):  # a damaged episode.yaml stays as it is, its importer will say so
         if description := read_description(bag):
             write_description(bag, {**description, "recovered": True, "messages": dict(counts)})
-    seal(bag, counts)
+    if not (bag / SIDECAR).exists():
+        seal(bag, counts)
+    return sum(counts.values())
 
 
-def _mcap_files(bag: Path) -> list[Path]:
+def mcap_files(bag: Path) -> list[Path]:
+    """Its storage files, in order of their names."""
     return sorted(bag.glob("*.mcap"))
 
 
@@ -181,7 +136,11 @@ def _messages(file: Path) -> Iterator[tuple[Schema, Channel, Message]]:
 
 
 def _rewrite(files: list[Path], target: Path) -> int:
-    """Write all messages of `files` as the complete bag `target`; returns how many. When 0, it is removed."""
+    """Write all messages of `files` as the complete bag `target`; returns how many. When 0, it is removed.
+
+    Raises:
+        ClamError: they are not those of ROS 2.
+    """
     typestore = get_typestore(Stores.ROS2_JAZZY)
     connections: dict[tuple[str, str], Any] = {}
     kept = 0
@@ -190,6 +149,8 @@ def _rewrite(files: list[Path], target: Path) -> int:
             for schema, channel, message in _messages(file):
                 key = (channel.topic, schema.name)
                 if key not in connections:
+                    if schema.encoding not in SCHEMAS:
+                        raise ClamError(f"'{channel.topic}' is not of ROS 2: its schema is {schema.encoding or 'none'}")
                     known = schema.name in typestore.fielddefs
                     connections[key] = writer.add_connection(
                         channel.topic,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,9 @@ REQUIRED = ("clam_core", "torch", "numpy", "zarr", "rosbags", "mcap", "opencv-py
 USEFUL = ("clam_description", "clam_bringup", "mujoco", "metaworld", "gymnasium")
 SCARCE, TOO_SCARCE = 5.0, 0.5  # [GiB] free
 GL_PATIENCE = 120.0  # [s] for the first image: drivers may compile shaders
+NODE_PATIENCE = 60.0  # [s] for a node: the machine may be busy
 _SETUP = "run make setup"
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 _DRAW = """
 import mujoco
@@ -32,6 +35,14 @@ image = OffscreenRenderer(model).render(data, 32, 32, "c")
 assert image.max() > image.min(), "an empty image"
 import os
 print(os.environ.get("MUJOCO_GL", ""))
+"""
+
+# A program of another process: this package itself never imports ROS.
+_NODE = """
+rclpy = __import__("rclpy")
+rclpy.init()
+rclpy.create_node("clam_doctor").destroy_node()
+rclpy.shutdown()
 """
 
 
@@ -92,7 +103,12 @@ def ros() -> Iterator[Finding]:
     middleware = os.environ.get("RMW_IMPLEMENTATION", "the default middleware")
     domain = os.environ.get("ROS_DOMAIN_ID", "0")
     bags = "rosbag2_py" if importlib.util.find_spec("rosbag2_py") else "rosbags"
-    yield Finding("ros", "ok", f"{origin}, {middleware}, domain {domain}, bags by {bags}")
+    text = f"{origin}, {middleware}, domain {domain}"
+    if why := _no_node():
+        mend = "check RMW_IMPLEMENTATION, ROS_DOMAIN_ID (0 to 232) and what is installed"
+        yield Finding("ros", "fail", f"{text}: no node can run ({why})", mend)
+    else:
+        yield Finding("ros", "ok", f"{text}, bags by {bags}")
     nodes = [name for name in ("clam_ros", "clam_recorder", "clam_policy") if importlib.util.find_spec(name) is None]
     if nodes:
         yield Finding("ros", "warn", f"without {', '.join(nodes)}", f"{_SETUP}, or colcon build and source it")
@@ -117,6 +133,16 @@ def opengl() -> Iterator[Finding]:
 
 #: In the order in which they are shown.
 MACHINE: tuple[Check, ...] = (python, packages, processor, disk, gpu, ros, opengl)
+
+
+def _no_node() -> str:
+    """Why no node can be made, in a process of its own, which the middleware may end; empty if it can."""
+    try:
+        done = subprocess.run([sys.executable, "-c", _NODE], capture_output=True, text=True, timeout=NODE_PATIENCE)
+    except subprocess.TimeoutExpired:
+        return f"none within {NODE_PATIENCE:g} s"
+    said = [_COLOUR.sub("", line).strip() for line in done.stderr.splitlines() if line.strip()]
+    return (said[-1][:160] if said else f"status {done.returncode}") if done.returncode else ""
 
 
 def _version(name: str) -> str | None:

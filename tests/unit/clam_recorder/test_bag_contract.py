@@ -112,6 +112,26 @@ def test_what_was_flushed_is_on_the_disk_without_a_close(tmp_path: Path) -> None
         writer.close()
 
 
+@pytest.mark.parametrize("name", INSTALLED)
+def test_a_topic_can_be_taken_up_at_any_time(tmp_path: Path, name: str) -> None:
+    rows = messages()
+    writer = BACKENDS[name](tmp_path / "late", TOPICS)
+    for number, (topic, stamp, data) in enumerate(rows):
+        if number in (100, 200):
+            writer.add_topic(f"/late_{number}", "std_msgs/msg/String")
+        writer.write(topic if number < 100 else "/late_100", stamp, data)
+    writer.flush()
+    shutil.copytree(tmp_path / "late", tmp_path / "killed")
+    writer.close()
+    recover_bag(tmp_path / "killed")
+    for bag in ("late", "killed"):
+        with Reader(tmp_path / bag) as reader:
+            counts = {c.topic: c.msgcount for c in reader.connections if c.msgcount}
+            assert counts["/record/mark"] == 100 and counts["/late_100"] >= 190
+            found = [bytes(data) for _, _, data in reader.messages()]
+            assert found == [data for _, _, data in rows][: len(found)]
+
+
 def test_rosbag2s_own_reader_reads_what_either_wrote(bag: Path) -> None:
     rosbag2_py = pytest.importorskip("rosbag2_py", reason="rosbag2_py comes with a system ROS 2 (not on PyPI)")
     reader = rosbag2_py.SequentialReader()

@@ -29,6 +29,13 @@ def test_what_does_not_last_is_refused_with_the_numbers(tmp_path: Path, ten_mebi
     assert "is full" in str(DiskRoom(tmp_path, 10 * MEBIBYTE).refusal(0.0, 0.0))
 
 
+def test_a_folder_that_is_gone_has_no_room_and_says_why(tmp_path: Path) -> None:
+    room = DiskRoom(tmp_path / "gone", 0)
+    assert room.free() == 0
+    assert "is gone (No such file or directory)" in str(room.refusal(0.0, 0.0))
+    room.drop_ballast()
+
+
 def test_the_ballast_occupies_room_and_gives_it_back(tmp_path: Path) -> None:
     room = DiskRoom(tmp_path, 0)
     assert room.take_ballast() and room.take_ballast()

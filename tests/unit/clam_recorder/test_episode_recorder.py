@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 import types
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ import yaml
 from clam_core.data.bag_recovery import MAGIC
 from clam_core.errors import ClamError
 from clam_recorder import bag_writer, episode_file
-from clam_recorder.episode_recorder import EpisodeRecorder, Recipe
+from clam_recorder.episode_recorder import FLUSH, EpisodeRecorder
+from clam_recorder.recipe import Recipe
 
 
 class SlowBag:
@@ -26,6 +28,12 @@ class SlowBag:
         self.path = path
         self.gate = threading.Event()
         self.written: list[tuple[str, int, bytes]] = []
+        self.late: dict[str, str] = {}
+
+    def add_topic(self, topic: str, kind: str) -> None:
+        if kind == "my_msgs/msg/Mine":
+            raise ClamError("the library does not know it")
+        self.late[topic] = kind
 
     def write(self, topic: str, stamp: int, data: bytes) -> None:
         assert self.gate.wait(30)
@@ -75,6 +83,63 @@ def test_stamps_of_a_bag_never_go_back(tmp_path: Path) -> None:
     episode.end(keep=True)
     episode.join()
     assert [stamp for _, stamp, _ in bag.written] == [5, 5, 9]
+
+
+def test_a_topic_that_comes_late_is_taken_up_and_one_that_cannot_be_ends_nothing(tmp_path: Path) -> None:
+    episode, bag = recorder(tmp_path / "episode_0000")
+    bag.gate.set()
+    for topic, kind in (("/a", ""), ("/late", "std_msgs/msg/String"), ("/mine", "my_msgs/msg/Mine"), ("/a", "")):
+        episode.write(topic, 1, b"x", kind)
+    episode.end(keep=True)
+    episode.join()
+    assert [topic for topic, _, _ in bag.written] == ["/a", "/late", "/a"]
+    assert bag.late == {"/late": "std_msgs/msg/String"}
+    assert (episode.error, episode.dropped, episode.complete) == ("", 0, True)
+    assert episode.summary()["messages"] == {"/a": 2, "/late": 1, "/mine": 0}
+
+
+def test_what_only_memory_knows_is_in_the_description_soon(tmp_path: Path) -> None:
+    """SIGKILL takes no leave: drops, sags and the operator's success must not wait for the end."""
+    episode, bag = recorder(tmp_path / "episode_0000", queue_bytes=1000)
+    for _ in range(50):
+        episode.write("/a", 1, bytes(100))
+    episode.sags.note(1.0, {"/a": (10.0, 30.0)})
+    episode.mark_success()
+    bag.gate.set()
+    limit = time.monotonic() + 60 * FLUSH
+
+    def description() -> dict[str, Any]:
+        content: dict[str, Any] = yaml.safe_load((tmp_path / "episode_0000/episode.yaml").read_text())
+        return content
+
+    while not description()["dropped"]:
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+    now = description()
+    assert now["stop"] is None and now["complete"] is False
+    assert (now["dropped"], now["success"]) == (episode.dropped, True)
+    assert now["sags"][0]["lowest"] == 10.0 and now["success_at"] >= 0.0
+    episode.end(keep=True)
+    episode.join()
+
+
+def test_what_the_last_error_loses_is_no_drop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    episode, bag = recorder(tmp_path / "episode_0000")
+
+    def write(topic: str, stamp: int, data: bytes) -> None:
+        assert bag.gate.wait(30)
+        if len(bag.written) == 3:
+            raise OSError(28, "No space left on device")
+        bag.written.append((topic, stamp, data))
+
+    monkeypatch.setattr(bag, "write", write)
+    for _ in range(10):
+        episode.write("/a", 1, b"x")
+    bag.gate.set()
+    episode.join()
+    assert (episode.dropped, episode.lost_at_end) == (0, 7)
+    description = yaml.safe_load((tmp_path / "episode_0000/episode.yaml").read_text())
+    assert (description["dropped"], description["lost_at_end"], description["messages"]) == (0, 7, {"/a": 3})
 
 
 def test_numbering_continues(tmp_path: Path) -> None:
@@ -130,10 +195,12 @@ def test_rosbag2_py_is_called_as_both_distributions_take_it(
     monkeypatch.setitem(sys.modules, "rosbag2_py", module)
     bag = bag_writer.Rosbag2PyWriter(tmp_path / "bag", {"/a": "std_msgs/msg/String"})
     bag.write("/a", 7, b"x")
+    bag.add_topic("/b", "std_msgs/msg/String")
     bag.flush()
     bag.close()
     assert calls == [
         ("open", str(tmp_path / "bag"), "mcap"),
         ("topic", "/a", "std_msgs/msg/String"),
         ("write", "/a", b"x", 7),
+        ("topic", "/b", "std_msgs/msg/String"),
     ]

@@ -56,6 +56,22 @@ def test_topics_by_hand_replace_the_sessions_but_not_its_cameras() -> None:
     assert [item.kind for item in chosen[1:3]] == ["std_msgs/msg/Float64", ""]
 
 
+def test_a_slash_before_a_topic_of_the_session_takes_nothing_from_it() -> None:
+    default = session_topics("robot", ["front"])
+    chosen = with_topics(default, ["/joint_states", "/camera/front/compressed", "joint_states:a/msg/B"])
+    assert [(item.topic, item.rate) for item in chosen[:2]] == [
+        ("/joint_states", 50.0),
+        ("/camera/front/compressed", 30.0),
+    ]
+    assert chosen[0].kind == "sensor_msgs/msg/JointState" and chosen[1].sensor
+    assert chosen[2].kind == "a/msg/B"
+    assert [item.topic for item in chosen[3:]] == ["camera/front/camera_info"]  # its images are there already
+
+
+def test_cameras_of_any_rate_are_required_at_none() -> None:
+    assert rates(session_topics("robot", ["front"], camera_rate=0.0))["camera/front/compressed"] is None
+
+
 def test_rates_are_required_and_waived_by_name() -> None:
     topics = session_topics("robot", [])
     assert rates(with_rates(topics, ["command:20", "joint_states:0"]))["command"] == 20.0

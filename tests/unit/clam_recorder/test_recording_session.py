@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,10 @@ import yaml
 from rosbags.rosbag2 import Reader
 
 from clam_core.data.bag_integrity import check_files
+from clam_core.errors import ClamError
 from clam_recorder.bag_writer import RosbagsWriter
 from clam_recorder.disk_room import DiskRoom
-from clam_recorder.episode_recorder import Recipe
+from clam_recorder.recipe import Recipe
 from clam_recorder.recording_session import Answer, RecordingSession
 from clam_recorder.status_view import LineView, line, render
 from clam_recorder.topic_monitor import TopicMonitor
@@ -146,9 +149,10 @@ def test_a_disk_that_fills_up_ends_the_episode_whole_and_says_so(tmp_path: Path)
     assert check_files(folder) == {TOPIC: 7}
     description = yaml.safe_load((folder / "episode.yaml").read_text())
     assert description["complete"] is False and "disk is full" in description["ended"]
-    answer = session.end_unanswered(keep=True)
-    assert answer is not None and not answer.success and "the bag is whole" in answer.message
-    assert session.end_unanswered(keep=True) is None
+    assert session.take_unanswered() is episode
+    answer = session.answer_unanswered(episode)
+    assert not answer.success and "the bag is whole" in answer.message
+    assert session.take_unanswered() is None
 
 
 def test_an_episode_that_ended_by_itself_can_still_be_discarded(tmp_path: Path) -> None:
@@ -158,10 +162,54 @@ def test_an_episode_that_ended_by_itself_can_still_be_discarded(tmp_path: Path) 
     episode, session._room.left = session.episode, 0  # type: ignore[attr-defined]
     wait(lambda: episode.ended)
     session.watch(1.0)
-    answer = session.end_unanswered(keep=False)
-    assert answer is not None and answer.success
+    assert session.take_unanswered() is episode
+    episode.delete()
+    wait(lambda: episode.ended)
+    assert session.answer_unanswered(episode).success
     assert not list(tmp_path.glob("episode_*"))
     assert (session.kept, session.discarded) == (0, 1)
+
+
+@pytest.mark.parametrize("asked", [None, True, False], ids=["nobody asked", "stop", "discard"])
+def test_a_deactivation_ends_what_was_asked_for_and_the_next_episode_can_end_too(
+    tmp_path: Path, asked: bool | None
+) -> None:
+    session = make(tmp_path)
+    folder = session.start(0.0, TYPES, [])
+    write(session, 5)
+    episode = session.episode
+    assert episode is not None
+    if asked is not None:
+        assert session.begin_end() is episode
+        episode.end(keep=asked)
+    assert session.stop_now() == (folder if asked is None else None)
+    assert (session.kept, session.discarded) == ((0, 1) if asked is False else (1, 0))
+    assert folder.exists() == (asked is not False)
+    assert episode.complete == (asked is not None)
+    assert session.answer_stopped(episode).success == (asked is not None)
+    assert session.mark_success().success == (asked is not False)  # of the last that was kept
+    session.start(1.0, TYPES, [])
+    assert session.state == "recording"
+    assert end(session).success
+
+
+def test_a_folder_that_vanishes_is_named_and_nothing_crashes(tmp_path: Path) -> None:
+    """A USB disk that is pulled: in the middle of an episode, and before one."""
+    out = tmp_path / "out"
+    session = make(out)
+    session._room = DiskRoom(out, 0)
+    session._recipe = replace(session._recipe, room=session._room)
+    session.start(0.0, TYPES, [])
+    episode = session.episode
+    assert episode is not None
+    shutil.rmtree(out)
+    wait(lambda: episode.ended)
+    assert "No such file or directory" in session.watch(1.0)[0]
+    status = session.status(2.0, [])
+    assert status["disk_left_bytes"] == 0
+    assert any("is gone (No such file or directory)" in reason for reason in status["refusals"])
+    with pytest.raises(ClamError, match="is gone"):
+        session.start(2.0, TYPES, [])
 
 
 def test_a_write_that_fails_halfway_leaves_a_bag_that_opens(tmp_path: Path) -> None:

@@ -83,6 +83,24 @@ def test_without_ros_nodes_cannot_run_but_training_can(monkeypatch: pytest.Monke
     assert findings[0].level == "warn" and is_ready(findings)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("RMW_IMPLEMENTATION", "rmw_nonsense"), ("ROS_DOMAIN_ID", "9999"), ("ROS_DOMAIN_ID", "x")]
+)
+def test_where_no_node_can_run_the_machine_is_not_ready(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    pytest.importorskip("rclpy", reason="needs ROS 2 (rclpy)")
+    monkeypatch.setenv(name, value)
+    finding = next(iter(machine.ros()))
+    assert finding.level == "fail" and "no node can run" in finding.text and name in finding.mend
+
+
+def test_a_node_that_hangs_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rclpy", reason="needs ROS 2 (rclpy)")
+    monkeypatch.setattr(machine, "_NODE", "import time; time.sleep(600)")
+    monkeypatch.setattr(machine, "NODE_PATIENCE", 0.5)
+    finding = next(iter(machine.ros()))
+    assert finding.level == "fail" and "none within 0.5 s" in finding.text
+
+
 def test_a_check_that_fails_is_a_finding_and_the_others_go_on() -> None:
     def broken() -> list[Finding]:
         raise RuntimeError("the driver\nis gone")
@@ -110,11 +128,17 @@ def test_recover_mends_and_says_what_it_did(tmp_path: Path, capsys: pytest.Captu
     assert capsys.readouterr().out == "no unfinished bag\n"
 
 
+def test_bags_further_down_are_named_by_their_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    killed_bag(tmp_path / "play/episode_0000", 21)
+    assert main(["doctor", "--recover", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "play/episode_0000: 21 messages recovered, 2.0 s"
+
+
 def test_recover_without_room_is_status_3_and_json_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     killed_bag(tmp_path / "episode_0000", 21)
-    monkeypatch.setattr("clam_core.data.bag_recovery.shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    monkeypatch.setattr("clam_core.data.bag_mending.shutil.disk_usage", lambda _: SimpleNamespace(free=0))
     assert main(["doctor", "--recover", str(tmp_path), "--json"]) == 3
     (row,) = json.loads(capsys.readouterr().out)["recovered"]
     assert row["messages"] == 0 and "make room" in row["error"]
@@ -123,6 +147,10 @@ def test_recover_without_room_is_status_3_and_json_says_why(
 def test_recover_refuses_what_is_not_there_or_in_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--recover", str(tmp_path / "nowhere")]) == 1
     assert "no folder at" in capsys.readouterr().err
+    assert main(["doctor", "--recover", str(tmp_path)]) == 1
+    assert "no bag in" in capsys.readouterr().err
+    killed_bag(tmp_path / "episode_0000", 21)
     with lock_folder(tmp_path):
         assert main(["doctor", "--recover", str(tmp_path)]) == 1
-    assert "another recorder writes to" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert f"a recorder writes to '{tmp_path}': stop it first" in error and "`out`" not in error

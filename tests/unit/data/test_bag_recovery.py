@@ -1,16 +1,9 @@
 import os
-from types import SimpleNamespace
 
 import pytest
-import yaml
 from rosbags.rosbag2 import Reader
 
-from clam_core.data import bag_recovery
-from clam_core.data.bag_integrity import check_files
-from clam_core.data.bag_lock import lock_folder
-from clam_core.data.bag_recovery import is_unfinished, recover, recover_bag, recover_folder
-from clam_core.data.rosbag import import_rosbag
-from clam_core.errors import ClamError
+from clam_core.data.bag_recovery import is_unfinished, recover, recover_bag
 
 
 def contents(bag):
@@ -80,40 +73,3 @@ def test_a_file_without_any_message_is_left_as_it_is(tmp_path):
     (bag / "bag.mcap").write_bytes(b"\x89MCAP0\r\n")
     assert recover_bag(bag) == 0
     assert [p.name for p in bag.iterdir()] == ["bag.mcap"]
-
-
-def test_a_folder_is_recovered_bag_by_bag_and_says_what_became_of_each(tmp_path, tiny, make_bag):
-    make_bag(tiny.episode(0)).write(tmp_path / "episode_0000")
-    make_bag(tiny.episode(1), complete=False, task="t").write(tmp_path / "episode_0001", finish=False, flush_every=1)
-    (tmp_path / "episode_0002").mkdir()
-    (tmp_path / "episode_0002/episode_0002.mcap").write_bytes(b"\x89MCAP0\r\n")
-    (tmp_path / ".episode_0009.recovery-x").mkdir()  # of a recovery that was killed
-    mended, empty = recover_folder(tmp_path)
-    assert (mended.bag.name, mended.messages, mended.error) == ("episode_0001", 32, "")
-    assert mended.seconds == pytest.approx(0.5)
-    assert (empty.bag.name, empty.messages, empty.error) == ("episode_0002", 0, "")
-    assert not (tmp_path / ".episode_0009.recovery-x").exists()
-    description = yaml.safe_load((tmp_path / "episode_0001/episode.yaml").read_text())
-    assert (description["recovered"], description["complete"], description["task"]) == (True, False, "t")
-    assert sum(check_files(tmp_path / "episode_0001").values()) == 32
-    assert recover_folder(tmp_path / "episode_0001") == []  # a bag by itself
-    assert import_rosbag(tmp_path / "episode_0001", tmp_path / "data").recovered == ("episode_0001",)
-
-
-def test_a_folder_that_a_recorder_has_is_left_alone(tmp_path, tiny, make_bag):
-    make_bag(tiny.episode(0)).write(tmp_path / "bag", finish=False, flush_every=1)
-    lock = lock_folder(tmp_path)
-    for path in (tmp_path, tmp_path / "bag"):
-        with pytest.raises(ClamError, match="another recorder writes to"):
-            recover_folder(path)
-    lock.close()
-    assert len(recover_folder(tmp_path)) == 1
-
-
-def test_without_room_for_the_copy_nothing_is_touched(tmp_path, tiny, make_bag, monkeypatch):
-    bag = make_bag(tiny.episode(0)).write(tmp_path / "bag", finish=False, flush_every=1)
-    before = (bag / "bag.mcap").read_bytes()
-    monkeypatch.setattr(bag_recovery.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
-    (result,) = recover_folder(tmp_path)
-    assert "make room" in result.error
-    assert (bag / "bag.mcap").read_bytes() == before and not (bag / "metadata.yaml").exists()

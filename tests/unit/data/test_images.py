@@ -47,3 +47,9 @@ def test_a_resized_image_is_a_copy_of_its_own() -> None:
 def test_what_is_no_rgb_image_is_a_value_error(image: np.ndarray) -> None:
     with pytest.raises(ValueError, match="expected"):
         resize(image, 8, 8)
+
+
+@pytest.mark.parametrize(("size", "part"), [((20, 20), NOISE[:, 10:50]), ((10, 30), NOISE[10:30])])
+def test_another_aspect_ratio_is_cut_out_of_the_middle(size: tuple[int, int], part: np.ndarray) -> None:
+    blocks = part.reshape(size[0], 2, size[1], 2, 3).astype(float).mean(axis=(1, 3))
+    assert np.abs(resize(NOISE, *size) - blocks).max() <= 1

@@ -129,9 +129,11 @@ def test_the_box_is_the_arm_drivers_default():
     import inspect
 
     from clam_arm import arm_driver
+    from clam_core.safety.limits import WORKSPACE_LOWER, WORKSPACE_UPPER
 
     source = inspect.getsource(arm_driver)
-    assert f'"workspace_lower", {BOX[0].tolist()}' in source and f'"workspace_upper", {BOX[1].tolist()}' in source
+    assert '"workspace_lower", list(WORKSPACE_LOWER)' in source and tuple(BOX[0]) == WORKSPACE_LOWER
+    assert '"workspace_upper", list(WORKSPACE_UPPER)' in source and tuple(BOX[1]) == WORKSPACE_UPPER
 
 
 def test_bags_are_inspected_without_being_imported_first(tmp_path, capsys, tiny, make_bag):

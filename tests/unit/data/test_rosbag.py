@@ -238,6 +238,19 @@ def test_a_recorder_that_dropped_messages_is_not_believed_without_in_band_steps(
         import_rosbag(tmp_path / "bag", tmp_path / "out")
 
 
+def test_what_a_full_disk_lost_at_the_end_is_a_remark(tmp_path, tiny, make_bag):
+    ended = {
+        "complete": False,
+        "ended": "cannot write to 'b' (No space left on device)",
+        "dropped": 0,
+        "lost_at_end": 9,
+    }
+    make_bag(tiny.episode(0), simulated=False, **ended).write(tmp_path / "bag")
+    report = import_rosbag(tmp_path / "bag", tmp_path / "out")
+    assert report.kept == ("bag",)
+    assert any("(No space left on device); 9 messages at its end are lost" in note for _, note in report.notes)
+
+
 @pytest.mark.parametrize(("kind", "success"), [("play", True), ("expert", False)])
 def test_an_episode_that_does_not_belong_to_its_kind_is_rejected(tmp_path, tiny, make_bag, kind, success):
     bags = tmp_path / "bags"

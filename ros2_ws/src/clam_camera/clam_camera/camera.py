@@ -23,8 +23,6 @@ from clam_ros import names
 from clam_ros.images import ImageWriter
 from clam_ros.node import ERROR, OK, WARN, Node, run
 
-COMPRESSED = "camera/{name}/compressed"
-INFO = "camera/{name}/camera_info"
 DEPTH = "camera/{name}/aligned_depth_to_color/image_raw"  # as realsense2_camera names it
 COMPRESS = ("subscribed", "always", "never")
 QUEUE = 4  # frames between the capture thread and the executor
@@ -82,9 +80,9 @@ class Camera(Node):
         self._info = InfoWriter(self._frame_id, 0, 0, None)
         qos = qos_profile_sensor_data
         self._publish_image = self.publish(Image, names.IMAGE.format(name=name), qos)
-        self._publish_info = self.publish(CameraInfo, INFO.format(name=name), qos)
+        self._publish_info = self.publish(CameraInfo, names.CAMERA_INFO.format(name=name), qos)
         if self._jpeg is not None:
-            self._publish_jpeg = self.publish(CompressedImage, COMPRESSED.format(name=name), qos)
+            self._publish_jpeg = self.publish(CompressedImage, names.COMPRESSED.format(name=name), qos)
         self._publish_depth = self.publish(Image, DEPTH.format(name=name), qos) if self.value("depth") else None
         self._arrived = self._own(self.destroy_guard_condition, self.create_guard_condition(self._on_frames))
 

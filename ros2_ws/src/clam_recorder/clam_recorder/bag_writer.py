@@ -20,6 +20,13 @@ class BagWriter(Protocol):
     def write(self, topic: str, stamp: int, data: bytes) -> None:
         """Append a message received at `stamp` [ns since the epoch]."""
 
+    def add_topic(self, topic: str, kind: str) -> None:
+        """Take up another topic of message type `kind`.
+
+        Raises:
+            ClamError: the library does not know the type.
+        """
+
     def flush(self) -> None:
         """Hand everything written so far to the operating system, so that a killed process loses nothing of
         it.
@@ -48,16 +55,15 @@ class RosbagsWriter:
         from rosbags.rosbag2 import StoragePlugin, Writer
         from rosbags.typesys import Stores, get_typestore
 
-        store = get_typestore(Stores.LATEST)
-        unknown = [kind for kind in topics.values() if kind not in store.fielddefs]
-        if unknown:
-            raise ClamError(f"backend rosbags does not know type '{unknown[0]}': use backend rosbag2_py for it")
+        self._store = get_typestore(Stores.LATEST)
+        for kind in topics.values():
+            self._check(kind)
         # Version 8 is read by the rosbag2 of Humble and Jazzy alike.
         self._writer = Writer(path, version=8, storage_plugin=StoragePlugin.MCAP)
         self._writer.open()
-        self._connections = {
-            topic: self._writer.add_connection(topic, kind, typestore=store) for topic, kind in topics.items()
-        }
+        self._connections: dict[str, Any] = {}
+        for topic, kind in topics.items():
+            self.add_topic(topic, kind)
         storage: Any = self._writer.storage
         self._storage = storage
         self._storage.bio.flush()
@@ -68,6 +74,15 @@ class RosbagsWriter:
         if self._storage.chunk.bio.tell() + len(data) >= CHUNK:
             self.flush()  # here rather than within `rosbags`, which would not know whether this message is in
         self._writer.write(self._connections[topic], stamp, data)
+
+    def add_topic(self, topic: str, kind: str) -> None:
+        """See `BagWriter`."""
+        self._check(kind)
+        self._connections[topic] = self._writer.add_connection(topic, kind, typestore=self._store)
+
+    def _check(self, kind: str) -> None:
+        if kind not in self._store.fielddefs:
+            raise ClamError(f"backend rosbags does not know type '{kind}': use backend rosbag2_py for it")
 
     def flush(self) -> None:
         """See `BagWriter`. Ends the chunk that `rosbags` would keep in memory until it holds a megabyte."""
@@ -110,17 +125,28 @@ class Rosbag2PyWriter:
             self._writer.open(storage, rosbag2_py.ConverterOptions("cdr", "cdr"))
         except RuntimeError as error:
             raise OSError(0, str(error).splitlines()[0]) from error
-        for number, (topic, kind) in enumerate(topics.items()):
-            arguments = {"name": topic, "type": kind, "serialization_format": "cdr"}
-            try:
-                metadata = rosbag2_py.TopicMetadata(id=number, **arguments)  # since Jazzy
-            except TypeError:
-                metadata = rosbag2_py.TopicMetadata(**arguments)
-            self._writer.create_topic(metadata)
+        self._count = 0
+        for topic, kind in topics.items():
+            self.add_topic(topic, kind)
 
     def write(self, topic: str, stamp: int, data: bytes) -> None:
         """See `BagWriter`."""
         self._writer.write(topic, data, stamp)
+
+    def add_topic(self, topic: str, kind: str) -> None:
+        """See `BagWriter`."""
+        import rosbag2_py
+
+        arguments = {"name": topic, "type": kind, "serialization_format": "cdr"}
+        try:
+            metadata = rosbag2_py.TopicMetadata(id=self._count, **arguments)  # since Jazzy
+        except TypeError:
+            metadata = rosbag2_py.TopicMetadata(**arguments)
+        try:
+            self._writer.create_topic(metadata)
+        except RuntimeError as error:
+            raise ClamError(f"rosbag2_py does not take type '{kind}' ({str(error).splitlines()[0]})") from error
+        self._count += 1
 
     def flush(self) -> None:
         """See `BagWriter`."""

@@ -29,9 +29,9 @@ from std_srvs.srv import Trigger
 from clam_core.data.bag_images import stamp_of
 from clam_core.data.bag_integrity import check_files, storage_files
 from clam_core.errors import ClamError
-from clam_recorder.measured_streams import HEIGHT, WIDTH
+from clam_recorder.measured_streams import HEIGHT, WIDTH, published_topics
 
-CAMERAS = ("front", "wrist")
+CAMERAS, ARM = ("front", "wrist"), "arm"
 PATIENCE = 120.0  # [s] until all topics flow as they should
 SETTLE = 1.0  # [s] from the last message to record/stop
 
@@ -122,7 +122,7 @@ def measure(options: Options) -> dict[str, Any]:
         ClamError: the topics do not come as they should, or the recorder ends.
     """
     namespace = f"measure_{os.getpid()}"
-    publishers = {name or "arm": _publisher(namespace, name, options.images) for name in (*CAMERAS, "")}
+    publishers = {name or ARM: _publisher(namespace, name, options.images) for name in (*CAMERAS, "")}
     recording = Recording(options, namespace)
     try:
         recording.start()
@@ -131,7 +131,7 @@ def measure(options: Options) -> dict[str, Any]:
         recording.spin_until(lambda: time.monotonic() >= end, "the end", options.seconds + PATIENCE)
         used = recording.processor_seconds() - used
         warnings = sorted(recording.warnings)
-        stamps = {name: json.loads(process.communicate()[0]) for name, process in publishers.items()}
+        stamps = {name: _stamps(name, process) for name, process in publishers.items()}
         time.sleep(SETTLE)
         stopping = time.monotonic()
         stopped, message = recording.call("stop")
@@ -146,7 +146,7 @@ def measure(options: Options) -> dict[str, Any]:
         return {
             "seconds": options.seconds,
             "images": f"two of {WIDTH}x{HEIGHT}, {options.images}",
-            "topics": _compare(bag, stamps, began),
+            "topics": _compare(bag, f"/{namespace}", options.images, stamps, began),
             "dropped_by_recorder": answer["dropped"],
             "slow_topics": warnings,
             "bag_mib": round(size / 2**20, 1),
@@ -169,22 +169,33 @@ def _publisher(namespace: str, camera: str, images: str) -> subprocess.Popen[str
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def _compare(bag: Path, stamps: dict[str, list[int]], began: int) -> dict[str, dict[str, int]]:
-    """By topic: messages published since `began` [ns], how many of them are in the bag, and how many are not."""
+def _stamps(name: str, publisher: subprocess.Popen[str]) -> list[int]:
+    """What it has written down; that ends it."""
+    try:
+        stamps: list[int] = json.loads(publisher.communicate()[0])
+    except ValueError as error:
+        raise ClamError(f"the publisher of '{name}' has ended early: see the lines above") from error
+    return stamps
+
+
+def _compare(
+    bag: Path, namespace: str, images: str, stamps: dict[str, list[int]], began: int
+) -> dict[str, dict[str, int]]:
+    """By topic: messages published since `began` [ns], how many of them are in the bag, and how many are not.
+
+    `stamps` are those of the cameras' and the arm's messages; all of their topics must be in the bag.
+    """
     found: dict[str, set[int]] = {}
     with Reader(bag) as reader:
         for connection, _, data in reader.messages():
             found.setdefault(connection.topic, set()).add(stamp_of(data))
     result = {}
-    for topic, in_bag in sorted(found.items()):
-        parts = topic.split("/")
-        source = parts[parts.index("camera") + 1] if "camera" in parts else "arm"
-        if parts[-1] in ("diagnostics", "mark"):
-            continue
+    for source in stamps:
         published = {stamp for stamp in stamps[source] if stamp > began}
-        kept = len(published & in_bag)
-        result["/".join(parts[2:])] = {"published": len(published), "in_bag": kept, "lost": len(published) - kept}
-    return result
+        for topic in published_topics("" if source == ARM else source, images):
+            kept = len(published & found.get(f"{namespace}/{topic}", set()))
+            result[topic] = {"published": len(published), "in_bag": kept, "lost": len(published) - kept}
+    return dict(sorted(result.items()))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -192,7 +203,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="measure_recording", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--minutes", type=float, default=10.0, help="of recording (default: 10)")
+    parser.add_argument("--minutes", type=_minutes, default=10.0, help="of recording (default: 10)")
     parser.add_argument("--raw", action="store_true", help="raw images (55 MB/s) instead of JPEG")
     parser.add_argument("--backend", default="auto", help="rosbags or rosbag2_py (default: what is installed)")
     parser.add_argument("--out", type=Path, help="folder on the disk to try; a temporary one without")
@@ -204,13 +215,19 @@ def main(arguments: list[str] | None = None) -> int:
             images = "raw" if options.raw else "compressed"
             seconds = 60.0 * options.minutes
             result = measure(Options(seconds, images, Path(folder), options.backend, options.tolerance))
-    except ClamError as error:
+    except (ClamError, OSError) as error:
         print(f"measure_recording: error: {error}", file=sys.stderr)
         return 1
     finally:
         rclpy.try_shutdown()
     print(json.dumps(result, indent=2))
     return 1 if any(row["lost"] for row in result["topics"].values()) else 0
+
+
+def _minutes(text: str) -> float:
+    if not 0.0 < (minutes := float(text)) < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is not positive")
+    return minutes
 
 
 if __name__ == "__main__":

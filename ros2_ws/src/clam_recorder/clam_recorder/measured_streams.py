@@ -47,15 +47,22 @@ def pictures(count: int = 8) -> list[npt.NDArray[np.uint8]]:
     return made
 
 
+def published_topics(camera: str, images: str) -> tuple[str, ...]:
+    """What `camera` publishes, or the arm where it is empty; the first is the one that carries most."""
+    if not camera:
+        return names.JOINT_STATES, names.COMMAND
+    pictures = names.COMPRESSED if images == "compressed" else names.IMAGE
+    return pictures.format(name=camera), names.CAMERA_INFO.format(name=camera)
+
+
 def camera(node: Node, name: str, images: str) -> Callable[[int], None]:
     """Publishes a frame with camera_info, encoding it as the camera node does."""
     frames, count = pictures(), 0
     info = InfoWriter(name, WIDTH, HEIGHT, None)
-    publish_info = node.create_publisher(CameraInfo, f"camera/{name}/camera_info", qos_profile_sensor_data)
-    kind, topic, writer = (
-        (CompressedImage, f"camera/{name}/compressed", JpegWriter(name, JPEG_QUALITY))
-        if images == "compressed"
-        else (Image, names.IMAGE.format(name=name), ImageWriter(name))
+    topic, info_topic = published_topics(name, images)
+    publish_info = node.create_publisher(CameraInfo, info_topic, qos_profile_sensor_data)
+    kind, writer = (
+        (CompressedImage, JpegWriter(name, JPEG_QUALITY)) if images == "compressed" else (Image, ImageWriter(name))
     )
     publisher = node.create_publisher(kind, topic, qos_profile_sensor_data)
 
@@ -72,8 +79,9 @@ def camera(node: Node, name: str, images: str) -> Callable[[int], None]:
 def arm(node: Node) -> Callable[[int], None]:
     """Publishes joint states, and a command with each."""
     states, commands = NamedVectorWriter(JOINTS), CommandWriter(JOINTS)
-    publish_state = node.create_publisher(JointState, "joint_states", STREAM)
-    publish_command = node.create_publisher(JointTrajectory, names.COMMAND, STREAM)
+    state_topic, command_topic = published_topics("", "")
+    publish_state = node.create_publisher(JointState, state_topic, STREAM)
+    publish_command = node.create_publisher(JointTrajectory, command_topic, STREAM)
 
     def send(stamp: int) -> None:
         publish_state.publish(states.message(stamp, np.zeros(len(JOINTS))))

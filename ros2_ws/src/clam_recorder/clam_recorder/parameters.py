@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from clam_core.errors import ClamError
 from clam_recorder.bag_writer import BACKENDS
-from clam_recorder.recorded_topics import CAMERA_RATE, IMAGES, SESSIONS
+from clam_recorder.recorded_topics import (
+    CAMERA_RATE,
+    IMAGES,
+    SESSIONS,
+    RecordedTopic,
+    session_topics,
+    with_rates,
+    with_topics,
+)
 from clam_recorder.topic_monitor import Limits
 from clam_ros.node import Node
 
@@ -34,7 +45,8 @@ def _declare_topics(node: Node) -> None:
     node.declare("topics", [""], "Topics instead of the session's: `topic` or `topic:package/msg/Type`.")
     node.declare("cameras", [""], "Cameras to record too, by their names.")
     node.declare("images", "compressed", "Of a robot's cameras: camera/NAME/compressed or image_raw.", choices=IMAGES)
-    node.declare("camera_rate", CAMERA_RATE, "Rate that a robot's cameras must have [Hz].", low=0.1, high=1000.0)
+    about = "Rate that a robot's cameras must have [Hz]; 0 for any."
+    node.declare("camera_rate", CAMERA_RATE, about, low=0.0, high=1000.0)
     node.declare("required", [""], "Rates that topics must have, `topic:hz`, beside the session's; 0 for any.")
     limits = Limits()
     about = "Share by which a rate may differ from the one required."
@@ -43,3 +55,24 @@ def _declare_topics(node: Node) -> None:
     node.declare("stale_after", limits.stale_after, about, low=0.05, high=60.0)
     about = "Its stamps may differ so much from this machine's clock [s]."
     node.declare("stamp_age", limits.stamp_age, about, low=0.01, high=3600.0)
+
+
+def topics_of(node: Node) -> list[RecordedTopic]:
+    """Those that the parameters of `node` say, by their full names.
+
+    Raises:
+        ClamError: a name is none, or `required` is wrong.
+    """
+    topics = session_topics(
+        node.value("session"), node.value("cameras"), node.value("images"), node.value("camera_rate")
+    )
+    topics = with_rates(with_topics(topics, node.value("topics")), node.value("required"))
+    return [replace(item, topic=_full_name(node, item.topic)) for item in topics]
+
+
+def _full_name(node: Node, topic: str) -> str:
+    try:
+        return node.resolve_topic_name(topic)
+    except RuntimeError as error:  # of rcl
+        why = str(error).partition(": ")[2].partition(", at ")[0]
+        raise ClamError(f"'{topic}' is no topic ({why}): check `topics` and `cameras`") from error

@@ -13,9 +13,6 @@ STRING = "std_msgs/msg/String"
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 CAMERA_INFO_TYPE = "sensor_msgs/msg/CameraInfo"
 
-JOINT_STATES = "joint_states"
-JPEG = "camera/{name}/compressed"
-CAMERA_INFO = "camera/{name}/camera_info"
 DIAGNOSTICS = "/diagnostics"
 
 SESSIONS = ("simulator", "robot")
@@ -28,7 +25,7 @@ TYPES = {
     names.COMMAND: TRAJECTORY,
     names.STATUS: JOINT_STATE,
     names.ACTION_CHUNK: TRAJECTORY,
-    JOINT_STATES: JOINT_STATE,
+    names.JOINT_STATES: JOINT_STATE,
     DIAGNOSTICS.lstrip("/"): "diagnostic_msgs/msg/DiagnosticArray",
     names.RECORD_MARK: STRING,
 }
@@ -55,19 +52,19 @@ class RecordedTopic:
 def session_topics(
     session: str, cameras: Iterable[str], images: str = "compressed", camera_rate: float = CAMERA_RATE
 ) -> list[RecordedTopic]:
-    """What a session of `cameras` is made of, in the order of the bag."""
+    """What a session of `cameras` is made of, in the order of the bag; their rate [Hz] may be 0 for any."""
     cameras = [camera for camera in cameras if camera]
     if session == "simulator":
         streams = [names.OBSERVATION, names.COMMAND, names.STATUS]
         raw = [RecordedTopic(names.IMAGE.format(name=camera), IMAGE) for camera in cameras]
         return [*(RecordedTopic(name, TYPES[name]) for name in streams), *raw]
-    topic, kind = (JPEG, COMPRESSED) if images == "compressed" else (names.IMAGE, IMAGE)
+    topic, kind = (names.COMPRESSED, COMPRESSED) if images == "compressed" else (names.IMAGE, IMAGE)
     return [
-        RecordedTopic(JOINT_STATES, JOINT_STATE, JOINT_RATE),
+        RecordedTopic(names.JOINT_STATES, JOINT_STATE, JOINT_RATE),
         RecordedTopic(names.COMMAND, TRAJECTORY),
-        *(RecordedTopic(topic.format(name=camera), kind, camera_rate, sensor=True) for camera in cameras),
+        *(RecordedTopic(topic.format(name=camera), kind, camera_rate or None, sensor=True) for camera in cameras),
         *(
-            RecordedTopic(CAMERA_INFO.format(name=camera), CAMERA_INFO_TYPE, optional=True, sensor=True)
+            RecordedTopic(names.CAMERA_INFO.format(name=camera), CAMERA_INFO_TYPE, optional=True, sensor=True)
             for camera in cameras
         ),
         RecordedTopic(DIAGNOSTICS, TYPES["diagnostics"], optional=True),
@@ -75,14 +72,21 @@ def session_topics(
 
 
 def with_topics(default: Sequence[RecordedTopic], entries: Iterable[str]) -> list[RecordedTopic]:
-    """`default`, or what `entries` name instead: ``topic`` or ``topic:package/msg/Type``."""
-    known = {item.topic: item for item in default}
+    """`default`, or what `entries` name instead: ``topic`` or ``topic:package/msg/Type``.
+
+    One that is in `default`, with or without a slash before it, keeps what is required of it.
+    """
+    known = {item.topic.lstrip("/"): item for item in default}
     chosen = []
     for entry in filter(None, entries):
         topic, _, kind = entry.partition(":")
-        chosen.append(known.get(topic) or RecordedTopic(topic, kind or TYPES.get(topic.lstrip("/"), "")))
+        plain = topic.lstrip("/")
+        item = known.get(plain) or RecordedTopic(topic, TYPES.get(plain, ""))
+        chosen.append(replace(item, topic=topic, kind=kind or item.kind))
     # Cameras are parameters of their own, and stay.
-    return [*chosen, *(item for item in default if item.topic.startswith("camera/"))] if chosen else list(default)
+    named = {item.topic.lstrip("/") for item in chosen}
+    cameras = (item for item in default if item.topic.startswith("camera/") and item.topic not in named)
+    return [*chosen, *cameras] if chosen else list(default)
 
 
 def with_rates(topics: Sequence[RecordedTopic], entries: Iterable[str]) -> list[RecordedTopic]:

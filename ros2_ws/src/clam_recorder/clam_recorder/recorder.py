@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,13 +15,14 @@ from std_srvs.srv import Trigger
 
 from clam_core.data.bag_images import stamp_of
 from clam_core.data.bag_lock import lock_folder
-from clam_core.data.bag_recovery import recover_folder
+from clam_core.data.bag_mending import recover_recordings
 from clam_core.errors import ClamError
 from clam_recorder import episode_file, recorded_topics
 from clam_recorder.bag_writer import BACKENDS, backend_version, choose_backend
 from clam_recorder.disk_room import MEBIBYTE, DiskRoom
-from clam_recorder.episode_recorder import Recipe
-from clam_recorder.parameters import declare_parameters
+from clam_recorder.episode_recorder import EpisodeRecorder
+from clam_recorder.parameters import declare_parameters, topics_of
+from clam_recorder.recipe import Recipe
 from clam_recorder.recording_session import Answer, RecordingSession
 from clam_recorder.status_view import make_view
 from clam_recorder.subscriptions import Subscriptions
@@ -47,14 +47,21 @@ class Recorder(Node):
         self._session: RecordingSession | None = None
         self._room: DiskRoom | None = None
         self._lock: IO[str] | None = None
+        self._heard: Subscriptions | None = None
         self._view: Any = None
         self._last_message = 0.0
 
     def configure(self) -> None:
         """Take the folder, repair what a killed recorder left there, subscribe."""
-        self.cleanup()  # what a configuration that failed has left
+        try:
+            self._configure()
+        except BaseException:
+            self.cleanup()  # nobody else could have the folder
+            raise
+
+    def _configure(self) -> None:
         backend = choose_backend(self.value("backend"))
-        topics = self._topics()
+        topics = topics_of(self)
         out = Path(self.value("out")).expanduser()
         self._take(out)
         assert self._room is not None
@@ -64,7 +71,7 @@ class Recorder(Node):
         self._read_status = StatusReader()
         limits = Limits(self.value("rate_tolerance"), self.value("stale_after"), self.value("stamp_age"))
         self._monitor = TopicMonitor({item.topic: item.rate for item in topics}, limits)
-        self._stamped = {item.topic for item in topics if item.rate and item.kind in recorded_topics.STAMPED}
+        self._rated = {item.topic for item in topics if item.rate}
         self._heard = Subscriptions(self, topics, self._on_message)
         self._software = {**episode_file.software(), backend: backend_version(backend)}
         recipe = Recipe(
@@ -97,12 +104,13 @@ class Recorder(Node):
         """Let others record into the folder."""
         if self._view is not None:
             self._view.close()
+        if self._heard is not None:
             self._heard.close()
         if self._room is not None:
             self._room.drop_ballast()
         if self._lock is not None:
             self._lock.close()
-        self._session = self._view = self._room = self._lock = None
+        self._session = self._heard = self._view = self._room = self._lock = None
 
     def diagnose(self) -> tuple[bytes, str]:
         """Error while a bag cannot be written, warning after drops and while a topic is too slow."""
@@ -124,17 +132,9 @@ class Recorder(Node):
             raise ClamError(f"cannot record to '{out}' ({error.strerror}): choose another `out`") from error
         self._lock = lock_folder(out)
         self._room = DiskRoom(out, self.value("disk_reserve") * MEBIBYTE)
-        for result in recover_folder(out, locked=True):
-            what = result.error or f"recovered {result.messages} messages"
-            self.get_logger().warning(f"'{result.bag}' was never closed: {what}")
-
-    def _topics(self) -> list[recorded_topics.RecordedTopic]:
-        """Those of the session, or of the parameters, by their full names."""
-        cameras, images = self.value("cameras"), self.value("images")
-        topics = recorded_topics.session_topics(self.value("session"), cameras, images, self.value("camera_rate"))
-        topics = recorded_topics.with_topics(topics, self.value("topics"))
-        topics = recorded_topics.with_rates(topics, self.value("required"))
-        return [replace(item, topic=self.resolve_topic_name(item.topic)) for item in topics]
+        for result in recover_recordings(out):
+            what = result.error or f"it was never closed: recovered {result.messages} messages"
+            self.get_logger().warning(f"'{result.bag}': {what}")
 
     def _about(self) -> dict[str, Any]:
         """What the next episode.yaml says; the parameters may be set between episodes."""
@@ -144,14 +144,16 @@ class Recorder(Node):
     # Topics and timer ---------------------------------------------------------------------------------------
 
     def _on_message(self, topic: str, data: bytes) -> None:
+        if self._heard is None:
+            return  # it was on its way during a cleanup
         self._last_message = time.monotonic()
-        now, age = self._now(), None
-        if topic in self._stamped:
+        now, age, kind = self._now(), None, self._heard.types[topic]
+        if topic in self._rated and kind in recorded_topics.STAMPED:
             stamp = stamp_of(data)
             age = (now - stamp) * 1e-9 if stamp else float("inf")
         self._monitor.note(topic, self._last_message, len(data), age)
         if self._session is not None and self._session.episode is not None:
-            self._session.episode.write(topic, now, data)
+            self._session.episode.write(topic, now, data, kind)
 
     def _now(self) -> int:
         """Time of the messages' arrival [ns]."""
@@ -162,7 +164,7 @@ class Recorder(Node):
 
     def _tick(self) -> None:
         """Watch the episode; show and publish how things are."""
-        if self._session is None:
+        if self._session is None or self._heard is None:
             return
         now = time.monotonic()
         for text in self._session.watch(now):
@@ -190,7 +192,7 @@ class Recorder(Node):
             return _respond(response, Answer(False, str(error)))
 
     def _start(self) -> Path:
-        if not self.active or self._session is None:
+        if not self.active or self._session is None or self._heard is None:
             raise ClamError("the recorder is not active: activate it first")
         self._heard.discover()
         unpublished = self._heard.unpublished()
@@ -210,22 +212,29 @@ class Recorder(Node):
         session = self._session
         if session is None:
             return Answer(False, "the recorder is not active: activate it first")
-        if (answer := session.end_unanswered(keep=keep)) is not None:
-            return answer
+        if (early := session.take_unanswered()) is not None:
+            if not keep:
+                early.delete()
+            await self._wait_until_ended(early)
+            return session.answer_unanswered(early)
         episode = session.begin_end()
         if isinstance(episode, Answer):
             return episode
         if keep:
             await self._wait_until_quiet()
-        self._mark("stop" if keep else "discard")
-        episode.end(keep=keep)
-        while not episode.ended:
-            await sleep(self, 0.002)
+        if session.episode is episode:  # and not ended by a deactivation meanwhile
+            self._mark("stop" if keep else "discard")
+            episode.end(keep=keep)
+        await self._wait_until_ended(episode)
         if session.episode is not episode:
-            return Answer(False, f"the recorder was stopped meanwhile; '{episode.folder}' is kept as not complete")
+            return session.answer_stopped(episode)
         self.counters["episodes kept" if keep else "episodes discarded"] += 1
         self.counters["messages dropped"] += episode.dropped
         return session.finish_end(keep=keep)
+
+    async def _wait_until_ended(self, episode: EpisodeRecorder) -> None:
+        while not episode.ended:
+            await sleep(self, 0.002)
 
     async def _wait_until_quiet(self) -> None:
         """Until the tail is in: no message for `quiet_time`, at most four times that where topics never rest."""

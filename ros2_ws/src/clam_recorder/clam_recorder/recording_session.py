@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 from clam_core.errors import ClamError
 from clam_recorder import episode_file
 from clam_recorder.disk_room import DiskRoom
-from clam_recorder.episode_recorder import EpisodeRecorder, Recipe
+from clam_recorder.episode_recorder import EpisodeRecorder
+from clam_recorder.recipe import Recipe
 from clam_recorder.topic_monitor import TopicMonitor
 
 
@@ -96,15 +96,17 @@ class RecordingSession:
         self._ending = True
         return self.episode
 
-    def end_unanswered(self, *, keep: bool) -> Answer | None:
-        """The answer for an episode that has ended by itself before; None if there is none."""
+    def take_unanswered(self) -> EpisodeRecorder | None:
+        """The episode that has ended by itself before, and whose operator has not asked yet; None if there is none."""
         episode, self._unanswered = self._unanswered, None
-        if episode is None:
-            return None
-        if not keep:
-            shutil.rmtree(episode.folder, ignore_errors=True)
-            self.kept, self.discarded, self._last = self.kept - 1, self.discarded + 1, None
-        return self._answer(episode, keep=keep)
+        return episode
+
+    def answer_unanswered(self, episode: EpisodeRecorder) -> Answer:
+        """For the episode of `take_unanswered`; deleted meanwhile, if it was discarded."""
+        if not episode.kept:
+            self.kept, self.discarded = self.kept - 1, self.discarded + 1
+            self._last = None if self._last == episode.folder else self._last
+        return self._answer(episode, keep=episode.kept)
 
     def finish_end(self, *, keep: bool) -> Answer:
         """The episode of `begin_end` has ended."""
@@ -130,13 +132,26 @@ class RecordingSession:
         return Answer(True, f"{name} is marked as a success{warning}")
 
     def stop_now(self) -> Path | None:
-        """End the running episode as not complete, and wait for that; its folder."""
-        episode, self.episode = self.episode, None
+        """End the running episode and wait for that; its folder if it is kept as not complete.
+
+        One that its operator is ending already ends as asked for.
+        """
+        episode, self.episode, self._ending = self.episode, None, False
         if episode is None:
             return None
-        episode.end(keep=True, complete=False)
+        if not episode.asked_to_end:
+            episode.end(keep=True, complete=False)
         episode.join()
-        return episode.folder
+        self._count(episode, keep=episode.kept)
+        self.fault = episode.error or episode.ended_early
+        return None if episode.complete or not episode.kept else episode.folder
+
+    def answer_stopped(self, episode: EpisodeRecorder) -> Answer:
+        """For an episode of `begin_end` that `stop_now` has ended."""
+        if episode.kept and not episode.complete and not episode.ended_early:
+            text = f"the recorder was stopped meanwhile; '{episode.folder}' is kept as not complete"
+            return Answer(False, text)
+        return self._answer(episode, keep=episode.kept)
 
     @property
     def state(self) -> str:
@@ -181,7 +196,10 @@ class RecordingSession:
     def _answer(self, episode: EpisodeRecorder, *, keep: bool) -> Answer:
         if keep and episode.error:
             self.fault = episode.error
-            return Answer(False, f"{episode.error}; {episode.dropped} messages are lost, the rest is in the bag")
+            return Answer(
+                False,
+                f"{episode.error}; {episode.dropped + episode.lost_at_end} messages are lost, the rest is in the bag",
+            )
         if keep and episode.ended_early:
             return Answer(False, f"{episode.folder.name} had ended before: {episode.ended_early}; the bag is whole")
         return Answer(True, json.dumps(episode.summary()))

@@ -12,32 +12,22 @@ import argparse
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rosbags.highlevel import AnyReader
-from sensor_msgs.msg import JointState
-from std_srvs.srv import Trigger
 
 from clam_core.data.bag_integrity import check_files
 from clam_core.errors import ClamError
-from clam_ros.messages import NamedVectorWriter
-from clam_ros.qos import STREAM
+from clam_recorder.stress_life import Life, Refused
 
-TOPICS = ("a", "b")
-RATE = 200.0  # messages of each topic per second
 LONGEST = 2.0  # [s] of an episode, at most
-PATIENCE = 60.0  # [s] for anything that should come soon
 ALLOWED = 1.0  # [s] before the kill that may be lost
 
 
@@ -52,81 +42,6 @@ class Report:
     nothing_to_recover: int = 0
     longest_loss: float = 0.0
     failures: list[str] = field(default_factory=list)
-
-
-class Life:
-    """What talks to one recorder. Its names are its own: the middleware takes long to forget the dead."""
-
-    def __init__(self, namespace: str, out: Path) -> None:
-        self.sent: list[int] = []  # time [ns] at which the message of that number was sent
-        self._node = Node("stress_recorder", namespace=namespace)
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self._node)
-        self._publishers = [self._node.create_publisher(JointState, topic, STREAM) for topic in TOPICS]
-        self._clients = {name: self._node.create_client(Trigger, f"record/{name}") for name in ("start", "stop")}
-        self._writer = NamedVectorWriter(("number",))
-        self._node.create_timer(1.0 / RATE, self._publish)
-        command = [sys.executable, "-m", "clam_recorder.recorder", "--ros-args", "-r", f"__ns:=/{namespace}"]
-        command += ["-p", f"out:={out}", "-p", f"topics:={json.dumps(list(TOPICS))}", "-p", "status_period:=0.0"]
-        self._recorder = subprocess.Popen([*command, "-p", "disk_reserve:=1", "--log-level", "error"])
-
-    def wait_for_recorder(self) -> None:
-        """Until it hears everything."""
-        self._until(lambda: all(client.service_is_ready() for client in self._clients.values()), "the recorder")
-        self._until(lambda: all(p.get_subscription_count() for p in self._publishers), "its subscriptions")
-
-    def start(self) -> None:
-        """Begin an episode; refused while the recorder does not see the publishers yet."""
-        self._until(lambda: self._call("start").success, "an episode")
-
-    def stop(self) -> dict[str, Any]:
-        """The answer of record/stop."""
-        answer: dict[str, Any] = json.loads(self._call("stop").message)
-        return answer
-
-    def stop_within(self, seconds: float) -> dict[str, Any] | None:
-        """The answer of record/stop if it comes within `seconds`."""
-        future = self._clients["stop"].call_async(Trigger.Request())
-        self.spin(seconds)
-        return json.loads(future.result().message) if future.done() else None
-
-    def kill(self) -> int:
-        """SIGKILL; the time [ns]."""
-        self._recorder.send_signal(signal.SIGKILL)
-        now = time.time_ns()
-        self.close()
-        return now
-
-    def close(self) -> None:
-        """End what still runs."""
-        self._recorder.kill()
-        self._recorder.wait()
-        self._executor.shutdown()
-        self._node.destroy_node()
-
-    def spin(self, seconds: float) -> None:
-        """Publish for so long."""
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            self._executor.spin_once(timeout_sec=left)
-
-    def _publish(self) -> None:
-        number = len(self.sent)
-        self.sent.append(time.time_ns())
-        for publisher in self._publishers:
-            publisher.publish(self._writer.message(self.sent[-1], [number]))
-
-    def _call(self, service: str) -> Any:
-        future = self._clients[service].call_async(Trigger.Request())
-        self._until(future.done, "an answer")
-        return future.result()
-
-    def _until(self, condition: Callable[[], bool], what: str) -> None:
-        end = time.monotonic() + PATIENCE
-        while not condition():
-            if time.monotonic() > end:
-                raise ClamError(f"{what} did not come within {PATIENCE:g} s: is the machine overloaded?")
-            self._executor.spin_once(timeout_sec=0.02)
 
 
 class Stress:
@@ -144,21 +59,28 @@ class Stress:
         closed: dict[str, dict[str, int]] = {}
         try:
             life.wait_for_recorder()
-            for _ in range(self._random.randint(0, 2)):
-                life.start()
-                life.spin(self._random.uniform(0.0, LONGEST))
-                answer = life.stop()
-                closed[answer["bag"]] = answer["messages"]
-            life.start()
-            life.spin(self._random.uniform(0.0, LONGEST))
-            if self._random.random() < 0.5:
-                self.report.while_closing += 1
-                if (late := life.stop_within(self._random.uniform(0.0, 0.3))) is not None:
-                    closed[late["bag"]] = late["messages"]
+            try:
+                self._record(life, closed)
+            except Refused as error:
+                self.report.failures.append(f"kill {self.report.kills}: {error}")
             killed = life.kill()
         finally:
             life.close()
         self._mend_and_check(closed, killed, life.sent)
+
+    def _record(self, life: Life, closed: dict[str, dict[str, int]]) -> None:
+        """Episodes, of which those in `closed` were answered; the last one may still be open."""
+        for _ in range(self._random.randint(0, 2)):
+            life.start()
+            life.spin(self._random.uniform(0.0, LONGEST))
+            answer = life.stop()
+            closed[answer["bag"]] = answer["messages"]
+        life.start()
+        life.spin(self._random.uniform(0.0, LONGEST))
+        if self._random.random() < 0.5:
+            self.report.while_closing += 1
+            if (late := life.stop_within(self._random.uniform(0.0, 0.3))) is not None:
+                closed[late["bag"]] = late["messages"]
 
     def _mend_and_check(self, closed: dict[str, dict[str, int]], killed: int, sent: list[int]) -> None:
         command = [sys.executable, "-m", "clam_core", "doctor", "--recover", str(self._out), "--json"]
@@ -244,18 +166,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="stress_recorder", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--kills", type=int, default=100, help="how many times (default: 100)")
+    parser.add_argument("--kills", type=_count, default=100, help="how many times (default: 100)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
     parser.add_argument("--out", type=Path, help="folder on the disk to try; a temporary one without")
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="clam-stress-", dir=options.out) as folder:
-        try:
+    try:
+        with tempfile.TemporaryDirectory(prefix="clam-stress-", dir=options.out) as folder:
             report = stress(Path(folder), options.kills, options.seed, _show)
-        except ClamError as error:
-            print(f"stress_recorder: error: {error}", file=sys.stderr)
-            return 1
+    except (ClamError, OSError) as error:
+        print(f"stress_recorder: error: {error}", file=sys.stderr)
+        return 1
     print(json.dumps({**vars(report), "seed": options.seed}, indent=2))
     return 1 if report.failures else 0
+
+
+def _count(text: str) -> int:
+    if (count := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not positive")
+    return count
 
 
 def _show(report: Report) -> None:

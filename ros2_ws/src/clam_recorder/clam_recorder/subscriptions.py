@@ -85,5 +85,5 @@ def message_class(kind: str) -> type:
     package, _, name = kind.partition("/msg/")
     try:
         return getattr(importlib.import_module(f"{package}.msg"), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise ClamError(f"message type '{kind}' is not installed ({error}): check parameter `topics`") from error

@@ -49,10 +49,6 @@ class TopicMonitor:
         self.limits = limits or Limits()
         self._topics = {topic: _Heard(rate) for topic, rate in expected.items()}
 
-    def requires(self, topic: str) -> bool:
-        """Whether `topic` must come at a rate."""
-        return self._topics[topic].expected is not None
-
     def note(self, topic: str, now: float, size: int, age: float | None = None) -> None:
         """A message of `size` bytes arrived; its stamp was `age` [s] old, infinite if it was 0, None if unknown."""
         heard = self._topics[topic]
@@ -65,10 +61,6 @@ class TopicMonitor:
         if age is not None:
             heard.zero_stamps = heard.zero_stamps + 1 if age == float("inf") else 0
             heard.stamp_age = age
-
-    def heard(self, topic: str) -> int:
-        """Messages so far."""
-        return self._topics[topic].count
 
     def rate(self, topic: str, now: float) -> float:
         """Messages per second, by those of the last seconds."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 OBSERVATION = "observation/state"
 IMAGE = "camera/{name}/image_raw"
+COMPRESSED = "camera/{name}/compressed"
+CAMERA_INFO = "camera/{name}/camera_info"
+JOINT_STATES = "joint_states"
 COMMAND = "command"
 ACTION_CHUNK = "policy/action_chunk"
 STATUS = "episode/status"
