@@ -18,6 +18,7 @@ class Argument:
     """One argument of a graph. `default` has the Python type of `type`; a required argument has none.
 
     `only_if`: what other arguments must be for this one to mean anything; else it may only have its default.
+    `required_if`: under any of these groups of values its default is none, and it must be given.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Argument:
     default: Any = None
     choices: tuple[Any, ...] = ()
     only_if: Mapping[str, Any] = field(default_factory=dict)
+    required_if: tuple[Mapping[str, Any], ...] = ()
 
     def parse(self, text: str) -> Any:
         """Value of the argument's type from command-line text.
@@ -71,9 +73,19 @@ class Node:
         return holds(self.only_if, values) and not any(holds(group, values) for group in self.unless)
 
     @property
+    def takes(self) -> set[str]:
+        """Names of the arguments whose values it is given."""
+        return references([*self.parameters.values(), self.namespace])
+
+    @property
+    def depends_on(self) -> set[str]:
+        """Names of the arguments that decide whether it is there."""
+        return {*self.only_if}.union(*self.unless)
+
+    @property
     def uses(self) -> set[str]:
         """Names of the arguments that it refers to."""
-        return references([*self.parameters.values(), self.namespace]) | {*self.only_if}.union(*self.unless)
+        return self.takes | self.depends_on
 
 
 @dataclass(frozen=True)
@@ -90,7 +102,7 @@ class Graph:
 
         Raises:
             ClamError: unknown argument, required argument missing, value of the wrong type or not a choice, or an
-            argument that means nothing beside the others.
+            argument that means nothing beside the others. Nothing was started then.
         """
         arguments = {argument.name: argument for argument in self.arguments}
         for name in texts:
@@ -104,12 +116,31 @@ class Graph:
                 raise ClamError(f"graph '{self.name}' needs {name}:=… ({argument.description})")
             else:
                 values[name] = argument.default
-        for name in texts:
-            condition = arguments[name].only_if
-            if values[name] != arguments[name].default and not holds(condition, values):
-                wanted = " ".join(f"{other}:={_text(value)}" for other, value in condition.items())
-                raise ClamError(f"argument '{name}' of graph '{self.name}' is only for {wanted}: leave it out")
+        for name, argument in arguments.items():
+            if name not in texts:
+                self._check_default(argument, values)
+            elif values[name] != argument.default:
+                self._check_meaning(argument, values)
         return values
+
+    def _check_default(self, argument: Argument, values: Mapping[str, Any]) -> None:
+        for group in argument.required_if:
+            if holds(group, values):
+                needs = f"{argument.name}:=… with {spelled(group)}"
+                raise ClamError(f"graph '{self.name}' needs {needs} ({argument.description})")
+
+    def _check_meaning(self, argument: Argument, values: Mapping[str, Any]) -> None:
+        """A switch that is connected to nothing is a mistake of whoever turns it."""
+        what = f"argument '{argument.name}' of graph '{self.name}'"
+        if not holds(argument.only_if, values):
+            raise ClamError(f"{what} is only for {spelled(argument.only_if)}: leave it out")
+        if any(argument.name in node.depends_on for node in self.nodes):
+            return
+        takers = [node for node in self.nodes if argument.name in node.takes]
+        if takers and not any(node.present(values) for node in takers):
+            deciding = sorted(set().union(*(node.depends_on for node in takers)))
+            now = spelled({name: values[name] for name in deciding})
+            raise ClamError(f"{what} means nothing with {now}: leave it out")
 
     def resolve(self, texts: Mapping[str, str]) -> tuple[Node, ...]:
         """The nodes to start for these arguments, with every ``${argument}`` replaced.
@@ -153,8 +184,14 @@ def references(value: Any) -> set[str]:
     return set(REFERENCE.findall(value)) if isinstance(value, str) else set()
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """A value as people type it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def spelled(values: Mapping[str, Any]) -> str:
+    """Arguments as people type them: ``key:=value key:=value``."""
+    return " ".join(f"{name}:={text(value)}" for name, value in values.items())
 
 
 def _parse_bool(text: str) -> bool:

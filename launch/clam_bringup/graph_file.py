@@ -3,7 +3,8 @@
 description: one line
 namespace: ${namespace}          # optional, of all nodes
 arguments:
-  task: {type: str, default: assembly, description: …}      # or required: true; choices: […]; only_if: {…}
+  task: {type: str, default: assembly, description: …}      # or required: true; choices: […]; only_if: {…};
+                                                             # required_if: [{…}]
 include:                         # optional: nodes of other graphs, see `clam_bringup.include`
   - {graph: arm, arguments: {backend: mujoco}, unless: {task: assembly}}
 nodes:
@@ -17,7 +18,7 @@ nodes:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from clam_bringup.graph import TYPES, Argument, Graph, Node
 from clam_bringup.include import Include, include
 from clam_core.errors import ClamError, did_you_mean
 
-ARGUMENT_KEYS = ("type", "description", "required", "default", "choices", "only_if")
+ARGUMENT_KEYS = ("type", "description", "required", "default", "choices", "only_if", "required_if")
 INCLUDE_KEYS = ("graph", "arguments", "only_if", "unless")
 NODE_KEYS = ("package", "executable", "name", "parameters", "only_if", "unless", "on_exit")
 
@@ -82,7 +83,7 @@ def parse_graph(name: str, data: Any, within: tuple[Path, ...] = ()) -> Graph:
         raise ClamError("nodes is empty: name at least one, or include a graph")
     for user, used in (
         *((f"node '{node.name}'", node.uses) for node in nodes),
-        *((f"argument '{argument.name}'", {*argument.only_if}) for argument in arguments.values()),
+        *((f"argument '{a.name}'", {*a.only_if}.union(*a.required_if)) for a in arguments.values()),
     ):
         for unknown in sorted(used - set(arguments)):
             raise ClamError(f"{user} uses '{unknown}', no argument: {did_you_mean(unknown, arguments)}")
@@ -102,6 +103,7 @@ def _argument(name: str, data: Any) -> Argument:
         default=data.get("default"),
         choices=tuple(data.get("choices", ())),
         only_if=_mapping(data.get("only_if"), f"only_if of argument '{name}'"),
+        required_if=tuple(_groups(data.get("required_if"), f"required_if of argument '{name}'")),
     )
     if argument.required == ("default" in data):
         raise ClamError(f"argument '{name}' must have either a default or required: true")
@@ -132,6 +134,15 @@ def _include(data: Any, within: tuple[Path, ...]) -> Include:
         raise ClamError(f"an include has no graph: {dict(data)}")
     conditions = {key: _mapping(data.get(key), f"{key} of an include") for key in ("arguments", "only_if", "unless")}
     return Include(load_graph(data["graph"], within), **conditions)
+
+
+def _groups(data: Any, what: str) -> Iterator[Mapping[str, Any]]:
+    if not isinstance(data, list | None):
+        raise ClamError(f"{what} must be a list of 'key: value' pairs, got {data!r}")
+    for group in data or ():
+        if not group:
+            raise ClamError(f"{what} has an empty group, which always holds: write required: true")
+        yield _mapping(group, what)
 
 
 def _mapping(data: Any, what: str, keys: Iterable[str] | None = None) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node as LaunchNode
 
-from clam_bringup.graph import Argument, Graph, Node
+from clam_bringup.graph import Argument, Graph, Node, text
 from clam_bringup.graph_file import load_graph
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
@@ -39,18 +39,16 @@ def _declare(argument: Argument) -> DeclareLaunchArgument:
     return DeclareLaunchArgument(
         argument.name,
         description=argument.description or argument.name,
-        default_value=None if argument.required else _text(argument.default),
-        choices=[_text(choice) for choice in argument.choices] or None,
+        default_value=None if argument.required else text(argument.default),
+        choices=[text(choice) for choice in argument.choices] or None,
     )
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _nodes(context: LaunchContext, graph: Graph) -> list[LaunchDescriptionEntity]:
     texts = {item.name: LaunchConfiguration(item.name).perform(context) for item in graph.arguments}
-    return [_node(node) for node in graph.resolve(texts)]
+    defaults = {item.name: text(item.default) for item in graph.arguments if not item.required}
+    given = {name: value for name, value in texts.items() if value != defaults.get(name)}  # launch fills in defaults
+    return [_node(node) for node in graph.resolve(given)]
 
 
 def _node(node: Node) -> LaunchNode:

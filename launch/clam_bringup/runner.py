@@ -12,13 +12,14 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from clam_bringup.child import find_executable
-from clam_bringup.graph import Graph, Node
+from clam_bringup.graph import Graph, Node, text
 from clam_bringup.graph_file import graph_files, load_graph
 from clam_bringup.processes import Processes
 from clam_core.errors import ClamError
@@ -68,18 +69,26 @@ def describe(graph: Graph) -> str:
     """The graph as text for people: arguments, then nodes."""
     lines = [f"{graph.name}: {graph.description}", "", "arguments"]
     for argument in graph.arguments:
-        default = "required" if argument.required else f"default {argument.default!r}"
-        choices = f"; one of {', '.join(map(str, argument.choices))}" if argument.choices else ""
-        choices += "".join(f"; only if {name} is {value!r}" for name, value in argument.only_if.items())
+        default = "required" if argument.required else f"default {_quoted(argument.default)}"
+        choices = f"; one of {', '.join(map(text, argument.choices))}" if argument.choices else ""
+        choices += f"; only if {_condition(argument.only_if)}" if argument.only_if else ""
+        choices += "".join(f"; required if {_condition(group)}" for group in argument.required_if)
         lines.append(f"  {argument.name}:=  ({argument.type}, {default}{choices})  {argument.description}")
     lines += ["", "nodes"]
     for node in graph.nodes:
-        conditions = [f"if {name} is {value!r}" for name, value in node.only_if.items()]
-        for group in node.unless:
-            conditions.append("unless " + " and ".join(f"{name} is {value!r}" for name, value in group.items()))
+        conditions = [f"if {_condition(node.only_if)}"] if node.only_if else []
+        conditions += [f"unless {_condition(group)}" for group in node.unless]
         lines.append(f"  {node.name}  ({', '.join([f'{node.package} {node.executable}', *conditions])})")
-        lines += [f"    {name}: {value}" for name, value in node.parameters.items()]
+        lines += [f"    {name}: {text(value)}" for name, value in node.parameters.items()]
     return "\n".join(lines)
+
+
+def _condition(values: Mapping[str, Any]) -> str:
+    return " and ".join(f"{name} is {_quoted(value)}" for name, value in values.items())
+
+
+def _quoted(value: Any) -> str:
+    return repr(value) if isinstance(value, str) else text(value)
 
 
 def _split(arguments: Sequence[str]) -> dict[str, str]:

@@ -35,7 +35,9 @@ def variants(graph: Graph) -> Iterator[dict[str, str]]:
     if "episodes" in names:
         yield required | {"episodes": "1"}
     for name in {"backend", "robot"} & names.keys():
-        yield from (required | {name: choice} for choice in names[name].choices)
+        for choice in names[name].choices:
+            needed = {a.name: "x" for a in graph.arguments if {name: choice} in a.required_if}
+            yield required | {name: choice} | needed
 
 
 @pytest.mark.parametrize("name", sorted(graph_files()))

@@ -119,6 +119,9 @@ def test_a_node_that_fails_ends_the_graph_with_its_status(tmp_path: Path) -> Non
         (["sim", "mode:=lockstp"], "did you mean 'lockstep'"),
         (["sim", "task"], "key:=value"),
         (["policy"], "bundle:="),
+        (["policy", "bundle:=x", "robot:=mujoco"], "needs task:=… with robot:=mujoco"),
+        (["record", "out:=x", "robot:=mujoco"], "needs task:=… with robot:=mujoco"),
+        (["policy", "bundle:=x", "torque:=false"], "means nothing with robot:=none: leave it out"),
     ],
 )
 def test_a_wrong_command_line_is_one_line_and_status_1(arguments: list[str], named: str) -> None:
@@ -134,6 +137,8 @@ def test_show_starts_nothing_and_lists_arguments_and_nodes() -> None:
     assert ended.returncode == 0
     assert "bundle:=  (str, required)" in ended.stdout
     assert "clam_policy policy" in ended.stdout
+    assert "torque:=  (bool, default true)" in ended.stdout and "required if robot is 'mujoco'" in ended.stdout
+    assert not {"True", "False"} & set(ended.stdout.replace(")", " ").replace(",", " ").split())
 
 
 def test_an_executable_that_is_not_installed_is_named_before_anything_starts(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clam_core.data.store import EpisodeStore
+from clam_core.safety.limits import WORKSPACE_LOWER, WORKSPACE_UPPER
 
 Points = npt.NDArray[np.float64]
 
@@ -26,7 +27,7 @@ REST = 0.005  # [m/s] below which the end effector rests
 SAMPLE = 20_000  # rows that are looked at
 REACH_SAMPLE = 5000  # joint positions that the reach is found with
 #: Default box of the arm driver [m], in the frame of the arm's base.
-BOX = (np.array([-0.1, -0.5, 0.01]), np.array([0.65, 0.5, 0.7]))
+BOX = (np.array(WORKSPACE_LOWER), np.array(WORKSPACE_UPPER))
 _PLACES = ("end_effector", "hand", "tcp")  # how states call the end effector's position: hand_x, hand_y, hand_z
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import imageio.v2 as imageio
 import mujoco
@@ -21,6 +22,8 @@ Vector = npt.NDArray[np.float64]
 
 EYE, TARGET = np.array([-0.15, -1.75, 1.15]), np.array([0.28, -0.05, 0.27])  # in world [m]
 FIELD_OF_VIEW = 42.0  # [degrees]
+KINDS = (".png", ".jpg", ".jpeg")
+MAX_SIZE = 8192  # [pixels]
 
 
 def picture(description: str, height: int, width: int) -> npt.NDArray[np.uint8]:
@@ -57,6 +60,18 @@ def _look(eye: Vector, target: Vector) -> Vector:
     return quaternion
 
 
+def _check(options: argparse.Namespace) -> None:
+    """Before anything is drawn.
+
+    Raises:
+        ClamError: no kind of file that can be written, or no size of a picture.
+    """
+    if Path(options.out).suffix.lower() not in KINDS:
+        raise ClamError(f"'{options.out}' is no picture: end its name with {', '.join(KINDS)}")
+    if not (1 <= options.width <= MAX_SIZE and 1 <= options.height <= MAX_SIZE):
+        raise ClamError(f"a picture of {options.width}x{options.height}: give from 1 to {MAX_SIZE} pixels")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the picture; returns 0, or 1 after one line that names the error."""
     parser = argparse.ArgumentParser(prog="kitchen_picture", description="A picture of the robot description alone.")
@@ -66,6 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--height", type=int, default=480, help="pixels (default: 480)")
     options = parser.parse_args(arguments)
     try:
+        _check(options)
         imageio.imwrite(options.out, picture(options.description, options.height, options.width))
     except (ClamError, OSError) as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)

@@ -56,7 +56,6 @@ class KitchenWorld:
         Raises:
             ClamError: no such task; or the arm is where something shall be put, then nothing was moved.
         """
-        self._rule = RULES[task_name(task)]
         layout = sample_layout(task_name(task), np.random.default_rng(int(seed)))
         before = self._data.qpos.copy(), self._data.qvel.copy()
         self._simulator.place_things(layout)
@@ -65,7 +64,7 @@ class KitchenWorld:
             self._data.qpos[:], self._data.qvel[:] = before
             mujoco.mj_forward(self._model, self._data)
             raise ClamError(f"the arm is where the {blocked} shall be put: move it away first, for example to sleep")
-        self._start = self._simulator.situation()
+        self._rule, self._start = RULES[task_name(task)], self._simulator.situation()
         self.score = 0.0
 
     # Time ---------------------------------------------------------------------------------------------------

@@ -19,6 +19,10 @@ Point = tuple[float, float, float]
 MAX_ANGLE, MAX_SPEED = 2 * math.pi, 4 * math.pi  # [rad], [rad/s]
 MAX_GAP, MAX_GAP_SPEED, MAX_REACH = 0.5, 2.0, 3.0  # [m], [m/s], [m]
 
+#: The workspace box where nothing else is set: a WidowX on its table, in the frame of the arm's base [m].
+WORKSPACE_LOWER: Point = (-0.1, -0.5, 0.01)
+WORKSPACE_UPPER: Point = (0.65, 0.5, 0.7)
+
 
 @dataclass(frozen=True)
 class Limits:

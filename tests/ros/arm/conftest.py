@@ -58,6 +58,18 @@ class Robot:
                     }
         return {}
 
+    def watch_says(self, level: bytes, node: str, words: str) -> None:
+        """The newest word of the node `watch` about another one."""
+
+        def newest() -> tuple[bytes, str]:
+            for message in reversed(self.diagnostics):
+                for status in message.status:
+                    if status.name == f"/watch: {node}":
+                        return status.level, status.message
+            return b"", ""
+
+        self.graph.spin_until(lambda: newest()[0] == level and words in newest()[1], what=f"{words}; {newest()}")
+
     def says(self, key: str, value: str) -> None:
         self.graph.spin_until(lambda: self.facts().get(key) == value, what=f"diagnostic {key} = {value}")
 

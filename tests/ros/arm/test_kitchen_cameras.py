@@ -18,7 +18,7 @@ from sensor_msgs.msg import CameraInfo, Image, JointState
 
 from clam_core.envs.kitchen_view import KitchenView, focal_length
 from clam_core.errors import ClamError
-from clam_ros.node import ERROR
+from clam_ros.node import ERROR, OK
 from clam_ros.stamps import to_ns
 
 KITCHEN, CAMERA = "clam_sim.kitchen_world", "clam_camera.camera"
@@ -115,12 +115,15 @@ def test_a_killed_camera_leaves_the_arm_alone_and_comes_back(
     start(KITCHEN)
     camera = start(CAMERA, **LOOK)
     start("clam_arm.arm_driver", backend="mujoco", backend_timeout=60.0, startup_time=0.1, measurement_timeout=0.5)
+    start("clam_ros.watch", nodes="[arm_driver, camera]")
     robot, viewer = robot_of(graph), Viewer(graph, "camera")
     robot.swing(0.3)
     robot.says("state", "active")
     viewer.sees(3)
+    robot.watch_says(OK, "camera", "is heard")
     camera.popen.send_signal(signal.SIGKILL)
     camera.wait()
+    robot.watch_says(ERROR, "camera", "/camera is silent for")
     now = graph.probe.get_clock().now().nanoseconds
     graph.spin_until(lambda: to_ns(robot.states[-1].header.stamp) > now + 1e9, what="what was on its way")
     viewer.diagnostics.clear()
@@ -128,12 +131,15 @@ def test_a_killed_camera_leaves_the_arm_alone_and_comes_back(
     images, states = len(viewer.images), len(robot.states)
     graph.spin_until(lambda: len(robot.states) > states + 100, what="the arm going on")
     graph.spin_until(lambda: bool(robot.facts()), what="diagnostics of the arm")
-    assert len(viewer.images) == images and not viewer.latest()[2], "a dead camera is one that says nothing"
+    assert len(viewer.images) == images and not viewer.latest()[2], "the camera itself is dead"
+    robot.watch_says(ERROR, "camera", "its process has ended or hangs")
+    robot.watch_says(OK, "arm_driver", "is heard")
     assert np.ptp([state.position[0] for state in robot.states[states:]]) > 0.05
     assert robot.facts()["state"] == "active" and "refused" in robot.facts()
     start(CAMERA, **LOOK)
     viewer.sees(3)
     graph.spin_until(lambda: viewer.latest()[2].get("state") == "streaming", what="diagnostics of the camera")
+    robot.watch_says(OK, "camera", "is heard")
     robot.never_left_its_limits()
 
 

@@ -1,7 +1,5 @@
 """The picture of the description that the documentation shows."""
 
-from pathlib import Path
-
 import imageio.v2 as imageio
 import pytest
 
@@ -19,6 +17,19 @@ def test_it_writes_a_picture_of_what_it_is_asked_for(tmp_path, capsys):
     assert arm.std() > 20, "the arm is seen"
 
 
-def test_what_cannot_be_written_is_one_line(capsys):
-    assert main([str(Path("/nowhere/at/all.png")), "--width", "16", "--height", "16"]) == 1
-    assert capsys.readouterr().err.count("\n") == 1
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["/nowhere/at/all.png", "--width", "16", "--height", "16"], "/nowhere"),
+        (["out.foo"], "'out.foo' is no picture: end its name with .png"),
+        (["out"], "'out' is no picture"),
+        (["out.png", "--width", "0"], "0x480"),
+        (["out.png", "--height", "99999"], "from 1 to 8192"),
+    ],
+)
+def test_what_cannot_be_written_is_one_line(arguments, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and (said in error or "no OpenGL" in error), error
+    assert not list(tmp_path.iterdir())

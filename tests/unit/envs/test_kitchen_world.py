@@ -5,7 +5,7 @@ import pytest
 
 from clam_core.envs import make_env
 from clam_core.envs.kitchen_spec import ACTION, RATE, STATE_NAMES, VELOCITY
-from clam_core.envs.kitchen_tasks import READY, sample_layout
+from clam_core.envs.kitchen_tasks import READY, RULES, sample_layout
 from clam_core.envs.kitchen_world import MAX_LAG, KitchenWorld
 from clam_core.errors import ClamError
 from clam_core.operators import make_operator
@@ -81,8 +81,10 @@ def test_nothing_is_put_into_the_arm(world):
     with pytest.raises(ClamError, match="the arm is where the block shall be put: move it away first"):
         world.reset("push-button", 5)
     np.testing.assert_array_equal(world.scene(), before)
+    assert world._rule is RULES["reach-block"], "the attempt goes on by its own rule"
     go(world, READY_SETPOINT)
     world.reset("push-button", 5)
+    assert world._rule is RULES["push-button"]
 
 
 def test_the_score_is_the_best_since_the_reset_by_the_tasks_rule(world):

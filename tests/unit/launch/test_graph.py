@@ -76,6 +76,17 @@ def test_an_argument_that_means_nothing_beside_the_others_is_refused() -> None:
         made.parse({"name": "x", "volume": "3"})
 
 
+def test_a_default_counts_only_where_it_may() -> None:
+    choice = {"type": "str", "default": "a", "description": "A choice", "required_if": [{"loud": True}, {"count": 1}]}
+    made = graph(arguments={**small()["arguments"], "choice": choice})
+    assert made.parse({"name": "x"})["choice"] == "a"
+    assert made.parse({"name": "x", "loud": "true", "choice": "a"})["choice"] == "a"
+    for other in ({"loud": "true"}, {"count": "1"}):
+        ((key, value),) = other.items()
+        with pytest.raises(ClamError, match=rf"graph 'g' needs choice:=… with {key}:={value} \(A choice\)"):
+            made.parse({"name": "x", **other})
+
+
 def test_conditions_choose_nodes() -> None:
     base = {"package": "p", "executable": "e"}
     nodes = [
@@ -96,6 +107,12 @@ def test_conditions_choose_nodes() -> None:
             {"arguments": {**small()["arguments"], "a": {"type": "int", "default": 0, "only_if": {"b": 1}}}},
             "argument 'a' uses 'b', no argument",
         ),
+        (
+            {"arguments": {**small()["arguments"], "a": {"type": "int", "default": 0, "required_if": [{"b": 1}]}}},
+            "argument 'a' uses 'b', no argument",
+        ),
+        ({"arguments": {"a": {"type": "int", "default": 0, "required_if": {"b": 1}}}}, "must be a list"),
+        ({"arguments": {"a": {"type": "int", "default": 0, "required_if": [{}]}}}, "write required: true"),
         ({"nods": []}, "unknown key 'nods': did you mean 'nodes'"),
         ({"nodes": []}, "nodes is empty"),
         ({"nodes": [{"package": "p", "name": "n"}]}, "no executable"),
@@ -134,6 +151,9 @@ def test_the_policy_graph_rolls_out_only_when_episodes_are_asked_for() -> None:
     assert busy["rollouts"].ends_graph
 
 
+ROBOT = {"arm_driver", "camera", "camera_2", "watch"}
+
+
 def names(name: str, **texts: str) -> dict[str, Any]:
     """Parameters of the nodes of a graph of the package, by node."""
     nodes = load_graph(name).resolve(texts)
@@ -148,8 +168,9 @@ def test_the_arm_brings_the_kitchen_only_where_it_is_driven() -> None:
 
 def test_the_robot_has_an_arm_and_two_cameras_of_its_own_kind() -> None:
     simulated, real = names("robot"), names("robot", backend="interbotix", over_shoulder_device="/dev/video2")
-    assert simulated.keys() == {"kitchen", "arm_driver", "camera", "camera_2"}
-    assert real.keys() == {"arm_driver", "camera", "camera_2"}
+    assert simulated.keys() == {"kitchen", *ROBOT} and real.keys() == ROBOT
+    for nodes in (simulated, real):
+        assert {*nodes["watch"]["nodes"]} == ROBOT - {"watch"}, "each of them is missed when it is silent"
     for nodes in (simulated, real):
         assert [nodes[name]["camera"] for name in ("camera", "camera_2")] == ["external", "over_shoulder"]
     assert [simulated[name]["backend"] for name in ("arm_driver", "camera", "camera_2")] == ["mujoco"] * 3
@@ -169,9 +190,9 @@ def test_a_policy_drives_the_bridge_or_a_robot_never_both() -> None:
     assert driven["policy"]["mode"] == "realtime", "a robot does not wait for commands"
     assert driven["arm_driver"] == {**simulated["arm_driver"], "on_fast": "scale"}
     assert driven["kitchen"] == simulated["kitchen"]
-    assert names("policy", bundle="b", robot="interbotix").keys() == {"arm_driver", "camera", "camera_2", "policy"}
+    assert names("policy", bundle="b", robot="interbotix").keys() == {*ROBOT, "policy"}
     with pytest.raises(ClamError, match="'episodes' of graph 'policy' is only for robot:=none"):
-        names("policy", bundle="b", robot="mujoco", episodes="5")
+        names("policy", bundle="b", robot="mujoco", task="push-button", episodes="5")
 
 
 def test_a_recording_is_of_a_scripted_operator_or_of_a_person_with_a_robot() -> None:
@@ -187,9 +208,37 @@ def test_a_recording_is_of_a_scripted_operator_or_of_a_person_with_a_robot() -> 
     assert session["recorder"]["cameras"] == [camera["camera"] for camera in cameras]
     assert {session["recorder"]["camera_rate"], *(camera["rate"] for camera in cameras)} == {15.0}
     real = names("record", out="bags", robot="interbotix", task="any")
-    assert real.keys() == {"arm_driver", "camera", "camera_2", "teleop", "recorder"}
+    assert real.keys() == {*ROBOT, "teleop", "recorder"}
     with pytest.raises(ClamError, match="'episodes' of graph 'record' is only for robot:=none"):
-        names("record", out="bags", robot="mujoco", episodes="5")
+        names("record", out="bags", robot="mujoco", task="push-button", episodes="5")
+
+
+def test_a_robot_needs_a_task_of_its_own() -> None:
+    for robot in ("mujoco", "interbotix"):
+        with pytest.raises(ClamError, match=rf"graph 'record' needs task:=… with robot:={robot} \(Task"):
+            names("record", out="bags", robot=robot)
+    with pytest.raises(ClamError, match="graph 'policy' needs task:=… with robot:=mujoco"):
+        names("policy", bundle="b", robot="mujoco")
+    assert names("record", out="bags")["recorder"]["task"] == "assembly"
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "said"),
+    [
+        ("policy", {"bundle": "b", "torque": "false"}, "'torque' of graph 'policy' means nothing with robot:=none:"),
+        ("policy", {"bundle": "b", "robot": "interbotix", "task": "x"}, "'task' .* with .*robot:=interbotix"),
+        ("record", {"out": "x", "images": "raw"}, "'images' of graph 'record' means nothing with robot:=none"),
+        ("arm", {"backend": "mujoco_arm", "speed": "2.0"}, "'speed' .* means nothing with backend:=mujoco_arm"),
+        ("camera", {"device_2": "1"}, "'device_2' of graph 'camera' means nothing with camera_2:=: leave it out"),
+    ],
+)
+def test_a_switch_that_is_connected_to_nothing_is_refused(name: str, texts: dict[str, str], said: str) -> None:
+    with pytest.raises(ClamError, match=said):
+        names(name, **texts)
+
+
+def test_a_switch_in_its_default_is_never_refused() -> None:
+    assert names("policy", bundle="b", torque="true").keys() == names("policy", bundle="b").keys()
 
 
 def test_what_only_ros2_launch_can_start_says_so_in_one_line() -> None:

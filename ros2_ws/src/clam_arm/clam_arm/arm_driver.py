@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Sequence
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -18,6 +17,7 @@ from clam_arm.backend import BACKENDS, Backend, BackendSettings, make_backend
 from clam_arm.command_reader import read_command
 from clam_core.errors import ClamError
 from clam_core.safety import FilterSettings, Measurement, Refusal, SafetyFilter, State
+from clam_core.safety.limits import WORKSPACE_LOWER, WORKSPACE_UPPER
 from clam_ros import names
 from clam_ros.messages import NamedVectorWriter
 from clam_ros.node import OK, Node, run
@@ -42,8 +42,8 @@ class ArmDriver(Node):
         self.declare("torque", True, "Switch torque on at activation.")
         self.declare("velocity_scale", 1.0, "Factor on the velocity limits of the description.", low=0.01, high=1.0)
         self.declare("gripper_velocity", 0.5, "Velocity limit of the gripper's gap [m/s].", low=0.01, high=2.0)
-        self.declare("workspace_lower", [-0.1, -0.5, 0.01], "Box of the end effector: least x, y, z [m].")
-        self.declare("workspace_upper", [0.65, 0.5, 0.7], "Box of the end effector: greatest x, y, z [m].")
+        self.declare("workspace_lower", list(WORKSPACE_LOWER), "Box of the end effector: least x, y, z [m].")
+        self.declare("workspace_upper", list(WORKSPACE_UPPER), "Box of the end effector: greatest x, y, z [m].")
         self.declare("move_speed", 0.5, "Speed of moves to home and sleep [rad/s].", low=0.02, high=1.5)
         self.declare("max_command_age", 1.0, "Older commands of one point are refused [s].", low=0.02, high=5.0)
         self.declare("on_fast", DEFAULTS.on_fast, "Too fast a command is", choices=("refuse", "scale"))
@@ -97,6 +97,7 @@ class ArmDriver(Node):
             timeout=self.value("backend_timeout"),
             robot_name=self.value("robot_name"),
             namespace=self.get_namespace(),
+            should_stop=self.should_stop,
         )
         return make_backend(self.value("backend"), settings)
 
@@ -247,19 +248,11 @@ class ArmDriver(Node):
         now = time.monotonic()
         return diagnostics.level(self._controller, now, now - self._refused_at < REMEMBERED)
 
-    def publish_diagnostics(self) -> None:
-        """As every node does, with all that the filter knows."""
+    def facts(self) -> dict[str, str]:
+        """As of every node, and all that the filter knows."""
         if self._controller is None:
-            super().publish_diagnostics()
-            return
-        level, message = self.diagnose()
-        status = DiagnosticStatus(level=level, name=self.get_fully_qualified_name(), message=message)
-        known = {"active": str(self.active).lower(), **{key: str(count) for key, count in self.counters.items()}}
-        known |= diagnostics.facts(self._controller, self.value("backend"), time.monotonic())
-        status.values = [KeyValue(key=key, value=value) for key, value in known.items()]
-        array = DiagnosticArray(status=[status])
-        array.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(array)
+            return super().facts()
+        return super().facts() | diagnostics.facts(self._controller, self.value("backend"), time.monotonic())
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from clam_core.errors import ClamError
 from clam_core.safety import ForwardKinematics, Limits
-from clam_core.safety.limits import joint_limits
+from clam_core.safety.limits import WORKSPACE_LOWER, WORKSPACE_UPPER, joint_limits
 from clam_description import ARM_JOINTS, BASE_LINK, END_EFFECTOR_LINK, HOME, SLEEP
 from clam_description import urdf as read_urdf
 
@@ -42,8 +42,8 @@ def arm_model(
     *,
     velocity_scale: float = 1.0,
     gripper_velocity: float = 0.5,
-    workspace_lower: Sequence[float] = (-0.1, -0.5, 0.01),
-    workspace_upper: Sequence[float] = (0.65, 0.5, 0.7),
+    workspace_lower: Sequence[float] = WORKSPACE_LOWER,
+    workspace_upper: Sequence[float] = WORKSPACE_UPPER,
 ) -> ArmModel:
     """Model of a robot of clam_description, with its limits slowed down by `velocity_scale`.
 

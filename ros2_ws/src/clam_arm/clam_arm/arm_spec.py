@@ -5,25 +5,14 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 from typing import Any
 
+from clam_core.envs.mujoco_package import import_mujoco
 from clam_core.envs.servos import add_servo
 from clam_core.errors import ClamError
 from clam_core.safety import Limits
 from clam_description import FINGER_JOINTS
 
+BACKEND = "backend 'mujoco_arm'"
 TIMESTEP = 0.002  # [s]
-
-
-def import_mujoco() -> Any:
-    """The mujoco module.
-
-    Raises:
-        ClamError: it is not installed.
-    """
-    try:
-        import mujoco
-    except ImportError as error:
-        raise ClamError(f"backend 'mujoco_arm' needs MuJoCo ({error}): pip install mujoco, or make setup") from error
-    return mujoco
 
 
 def arm_spec(urdf: str, limits: Limits) -> Any:
@@ -32,7 +21,7 @@ def arm_spec(urdf: str, limits: Limits) -> Any:
     Raises:
         ClamError: the URDF lacks a joint, or MuJoCo refuses it.
     """
-    mujoco = import_mujoco()
+    mujoco = import_mujoco(BACKEND)
     robot = ElementTree.fromstring(urdf)
     for link in robot.findall("link"):
         for shape in [*link.findall("visual"), *link.findall("collision")]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
@@ -28,7 +28,7 @@ class BackendSettings:
 
     `start`: where a simulated arm begins ``(A,)`` [rad, gripper gap m]. `period`: time between two setpoints [s].
     `timeout`: how long the backend may take to connect, and to answer one request [s]. `namespace`: that of the driver,
-    for arms that are reached over topics.
+    for arms that are reached over topics. `should_stop`: whether the process was told to stop, for whatever waits.
     """
 
     robot: str
@@ -39,6 +39,7 @@ class BackendSettings:
     timeout: float = 10.0
     robot_name: str = ""
     namespace: str = ""
+    should_stop: Callable[[], bool] = lambda: False
 
 
 class Backend(Protocol):

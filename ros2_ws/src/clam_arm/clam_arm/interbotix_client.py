@@ -84,13 +84,22 @@ def within(seconds: float, what: str, work: Callable[[], T]) -> T:
 class InterbotixClient:
     """`robot` is Interbotix's manipulator object, served by its own thread until `close`."""
 
-    def __init__(self, robot: str, robot_name: str, *, moving_time: float, accel_time: float, timeout: float) -> None:
+    def __init__(
+        self,
+        robot: str,
+        robot_name: str,
+        *,
+        moving_time: float,
+        accel_time: float,
+        timeout: float,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         node_class, manipulator_class = import_client()
         self._node = timed_node(node_class, "clam_interbotix", timeout)
         self._closing = False
         self._thread: threading.Thread | None = None
         try:
-            self._wait_for_sdk(robot_name, timeout)
+            self._wait_for_sdk(robot_name, timeout, should_stop)
             self.robot: Any = within(
                 timeout,
                 "Interbotix's constructor",
@@ -104,7 +113,7 @@ class InterbotixClient:
                     iterative_update_fk=False,
                 ),
             )
-        except ClamError:
+        except BaseException:
             self._node.destroy_node()
             raise
         self._executor = SingleThreadedExecutor()
@@ -120,13 +129,15 @@ class InterbotixClient:
             self._executor.remove_node(self._node)
             self._node.destroy_node()
 
-    def _wait_for_sdk(self, robot_name: str, timeout: float) -> None:
+    def _wait_for_sdk(self, robot_name: str, timeout: float, should_stop: Callable[[], bool]) -> None:
         service, topic = f"/{robot_name}/set_operating_modes", f"/{robot_name}/joint_states"
         end = time.monotonic() + timeout
         while True:
             services = [name for name, _ in self._node.get_service_names_and_types()]
             if service in services and self._node.count_publishers(topic):
                 return
+            if should_stop():
+                raise ClamError("told to stop while it waited for xs_sdk")
             if time.monotonic() > end:
                 raise ClamError(
                     f"no xs_sdk under '/{robot_name}' within {timeout:g} s: start it with "

@@ -4,6 +4,7 @@ functions.
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -49,6 +50,8 @@ class Node(LifecycleNode):
         self.counters: Counter[str] = Counter()
         self.exit_status: int | None = None
         self.active = False
+        #: Whether the process was told to stop; what waits in a transition has to ask.
+        self.should_stop: Callable[[], bool] = lambda: False
         self._choices: dict[str, tuple[str, ...]] = {}
         self._owned: list[tuple[Callable[[Any], Any], Any]] = []
         self._service_group = ReentrantCallbackGroup()
@@ -238,13 +241,20 @@ class Node(LifecycleNode):
         assert self.executor is not None
         self.executor.create_task(guarded)
 
-    def publish_diagnostics(self) -> None:
-        """Publish level, message and counters of this node on /diagnostics."""
+    def facts(self) -> dict[str, str]:
+        """Keys and values of the node's diagnostic."""
+        return {key: str(count) for key, count in sorted(self.counters.items())}
+
+    def statuses(self) -> list[DiagnosticStatus]:
+        """What the node has to say on /diagnostics: level, message and facts of its own."""
         level, message = self.diagnose()
-        status = DiagnosticStatus(level=level, name=self.get_fully_qualified_name(), message=message)
-        status.values = [KeyValue(key="active", value=str(self.active).lower())]
-        status.values += [KeyValue(key=key, value=str(count)) for key, count in sorted(self.counters.items())]
-        array = DiagnosticArray(status=[status])
+        facts = {"active": str(self.active).lower(), **self.facts()}
+        values = [KeyValue(key=key, value=value) for key, value in facts.items()]
+        return [DiagnosticStatus(level=level, name=self.get_fully_qualified_name(), message=message, values=values)]
+
+    def publish_diagnostics(self) -> None:
+        """Publish `statuses`."""
+        array = DiagnosticArray(status=self.statuses())
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)
 
@@ -253,18 +263,20 @@ def run(node_class: Callable[[], Node], arguments: Sequence[str] | None = None) 
     """Main function of a node's process; returns its exit status.
 
     SIGINT and SIGTERM end the spinning, the node closes what it holds, and the status is 0 (130 for a node
-    that had a job to finish). A `ClamError` is one log line and status 1.
+    that had a job to finish). A second signal does not even wait for the closing. A `ClamError` is one log line
+    and status 1.
     """
     stop = StopSignal()
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     node: Node | None = None
     try:
         node = node_class()
+        node.should_stop = lambda: stop.received
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         stop.wake(executor)
         if not node.autostart():
-            node.exit_status = 1
+            node.exit_status = node.interrupted_status if stop.received else 1
         while node.exit_status is None and not stop.received:
             executor.spin_once()
         return node.interrupted_status if node.exit_status is None else node.exit_status
@@ -277,6 +289,9 @@ def run(node_class: Callable[[], Node], arguments: Sequence[str] | None = None) 
         get_logger("clam" if node is None else node.get_name()).error(traceback.format_exc())
         return 1
     finally:
-        if node is not None:
-            node.close()
-        rclpy.try_shutdown()
+        try:
+            if node is not None:
+                node.close()
+            rclpy.try_shutdown()
+        except KeyboardInterrupt:
+            os._exit(130)  # threads that could not be joined would make the interpreter abort

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import TYPE_CHECKING
 
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
@@ -13,7 +14,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from clam_core.envs.kitchen_spec import ACTION, RATE, STATE_NAMES
 from clam_core.envs.kitchen_tasks import task_names
-from clam_core.envs.kitchen_world import KitchenWorld
+from clam_core.envs.mujoco_package import import_mujoco
 from clam_core.errors import ClamError
 from clam_description import ARM_JOINTS, FINGER_JOINTS
 from clam_ros import names
@@ -21,8 +22,12 @@ from clam_ros.messages import CommandReader, MessageRefused, NamedVectorWriter
 from clam_ros.node import OK, WARN, Node, run
 from clam_ros.qos import LATEST, STREAM
 
+if TYPE_CHECKING:
+    from clam_core.envs.kitchen_world import KitchenWorld
+
 MAX_SEED = 2**31 - 1
 REMEMBERED = 2.0  # [s] lost time and a refused setpoint are a warning for so long
+FORSAKEN = 2.0  # [s] without a setpoint: a driver sends one 50 times a second, also to hold
 
 
 class Kitchen(Node):
@@ -43,7 +48,11 @@ class Kitchen(Node):
     def configure(self) -> None:
         """Build the kitchen; topics and services."""
         self._attempt = self._step = 0
-        self._lost, self._fault, self._fault_at = 0.0, "", -REMEMBERED
+        self._lost, self._faults = 0.0, dict[str, tuple[str, float]]()  # of each kind the last, and when it was
+        self._commanded_at: float | None = None
+        import_mujoco("the toy kitchen")
+        from clam_core.envs.kitchen_world import KitchenWorld
+
         self._world = KitchenWorld(self.value("task"), self._next_seed(), speed=self.value("speed"))
         self._reader = CommandReader(ACTION.names)
         self._joint_states = NamedVectorWriter([*ARM_JOINTS, *FINGER_JOINTS])
@@ -71,54 +80,61 @@ class Kitchen(Node):
         self._world = None
 
     def diagnose(self) -> tuple[bytes, str]:
-        """Warns while the machine is too slow, or setpoints are refused."""
+        """Warns while the machine is too slow, setpoints are refused, or nobody sends any more."""
         world, now = self._world, time.monotonic()
         if world is None or not self.active:
             return OK, "inactive"
         self.counters["attempt"], self.counters["seed"] = self._attempt, self._seed
         self.counters["lost time [ms]"] = round(1e3 * world.lost)
         if world.lost > self._lost:
-            self._lost, self._fault, self._fault_at = world.lost, "time was lost: the machine is too slow", now
-        if now - self._fault_at < REMEMBERED:
-            return WARN, self._fault
+            self._lost, self._faults["time"] = world.lost, ("time was lost: the machine is too slow", now)
+        faults = [text for text, at in self._faults.values() if now - at < REMEMBERED]
+        silent = 0.0 if self._commanded_at is None else now - self._commanded_at
+        if silent > FORSAKEN and world.has_torque:
+            faults.append(f"nobody has commanded the arm for {silent:.0f} s: is its driver running?")
+        if faults:
+            return WARN, "; ".join(faults)
         return OK, f"score {world.score:g}" + ("" if world.has_torque else ", without torque")
 
     # Timers -------------------------------------------------------------------------------------------------
 
     def _measure(self) -> None:
-        if self.active and (world := self._now()):
-            self._publish_joint_states.publish(self._joint_states.message(self._stamp(), *world.measure()))
+        if now := self._now():
+            world, stamp = now
+            self._publish_joint_states.publish(self._joint_states.message(stamp, *world.measure()))
 
     def _show(self) -> None:
-        if self.active and (world := self._now()):
-            self._publish_scene.publish(self._scene.message(self._stamp(), world.scene()))
+        if now := self._now():
+            world, stamp = now
+            self._publish_scene.publish(self._scene.message(stamp, world.scene()))
 
     def _observe(self) -> None:
-        if self.active and (world := self._now()):
+        if now := self._now():
+            world, stamp = now
             state = [*world.observe(), self._attempt, self._step]
-            self._publish_observation.publish(self._observation.message(self._stamp(), state))
+            self._publish_observation.publish(self._observation.message(stamp, state))
             self._publish_score.publish(Float32(data=world.score))
             self._step += 1
 
-    def _now(self) -> KitchenWorld | None:
-        """The kitchen as it is now."""
-        if self._world is not None:
-            self._world.catch_up(time.monotonic())
-        return self._world
-
-    def _stamp(self) -> int:
-        return int(self.get_clock().now().nanoseconds)
+    def _now(self) -> tuple[KitchenWorld, int] | None:
+        """The kitchen as it is now, and the stamp [ns] of now; that it takes time to simulate makes nothing newer."""
+        if not self.active or self._world is None:
+            return None
+        now, stamp = time.monotonic(), int(self.get_clock().now().nanoseconds)
+        self._world.catch_up(now)
+        return self._world, stamp
 
     # Topics and services ------------------------------------------------------------------------------------
 
     def _on_setpoint(self, message: JointTrajectory) -> None:
         if not self.active or self._world is None:
             return
+        self._commanded_at = time.monotonic()
         try:
             self._world.send(self._reader.read(message))
         except MessageRefused as refusal:
             self.counters["setpoints refused"] += 1
-            self._fault, self._fault_at = f"setpoint refused: {refusal}", time.monotonic()
+            self._faults["setpoint"] = f"setpoint refused: {refusal}", self._commanded_at
             return
         self.counters["setpoints"] += 1
 

@@ -43,6 +43,7 @@ class InterbotixBackend:
             moving_time=self._moving,
             accel_time=self._moving / 2,
             timeout=settings.timeout,
+            should_stop=settings.should_stop,
         )
         self._core: Any = self._client.robot.core
         self._arm: Any = self._client.robot.arm
@@ -52,7 +53,7 @@ class InterbotixBackend:
         self._gap: float | None = None
         try:
             self._check()
-        except ClamError:
+        except BaseException:  # also a second Ctrl-C: a process that ends with the client's thread aborts
             self._client.close()
             raise
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,7 @@ class MujocoBackend:
 
     def __init__(self, settings: BackendSettings) -> None:
         self._timeout = settings.timeout
+        self._should_stop = settings.should_stop
         self._latest: Measurement | None = None
         self._refusal = ""  # what is wrong with the measurements that come
         self._reader = NamedVectorReader([*settings.limits.joints, *FINGER_JOINTS])
@@ -58,7 +60,7 @@ class MujocoBackend:
         self._thread.start()
         try:
             self._wait_for_kitchen()
-        except ClamError:
+        except BaseException:  # also a second Ctrl-C: a process that ends with this thread aborts
             self.close()
             raise
 
@@ -78,28 +80,41 @@ class MujocoBackend:
         self._publisher.publish(self._writer.message(self._node.get_clock().now().nanoseconds, setpoint))
 
     def torque(self, on: bool) -> None:
-        """Wait for the kitchen's answer."""
-        done = threading.Event()
+        """Wait for the kitchen's answer.
+
+        Raises:
+            ClamError: it does not come, or says no.
+        """
         future = self._torque.call_async(SetBool.Request(data=on))
-        future.add_done_callback(lambda _: done.set())
-        if not done.wait(self._timeout):
+        if not self._wait(future.done):
             self._torque.remove_pending_request(future)
             raise ClamError(f"the kitchen did not answer '{self._torque.srv_name}' within {self._timeout:g} s: {MEND}")
+        response = future.result()
+        if not response.success:
+            raise ClamError(f"the kitchen refuses torque: {response.message}")
 
     def close(self) -> None:
         """End the thread."""
         self._closing = True
         self._thread.join(2.0)
-        self._executor.remove_node(self._node)
+        self._executor.shutdown()
         self._node.destroy_node()
 
     def _wait_for_kitchen(self) -> None:
+        if not self._wait(lambda: self._latest is not None and self._torque.service_is_ready()):
+            problem = self._refusal or f"no kitchen publishes '{self._topic}' within {self._timeout:g} s"
+            raise ClamError(f"{problem}: {MEND}")
+
+    def _wait(self, done: Callable[[], bool]) -> bool:
+        """Wait until `done`; False when that takes too long."""
         end = time.monotonic() + self._timeout
-        while self._latest is None or not self._torque.service_is_ready():
+        while not done():
+            if self._should_stop():
+                raise ClamError("told to stop while it waited for the kitchen")
             if time.monotonic() > end:
-                problem = self._refusal or f"no kitchen publishes '{self._topic}' within {self._timeout:g} s"
-                raise ClamError(f"{problem}: {MEND}")
+                return False
             time.sleep(0.02)
+        return True
 
     # Thread of the node -------------------------------------------------------------------------------------
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clam_arm.arm_spec import arm_spec, import_mujoco
+from clam_arm.arm_spec import BACKEND, arm_spec
 from clam_arm.backend import BackendSettings
+from clam_core.envs.mujoco_package import import_mujoco
 from clam_core.envs.servos import Servos
 from clam_core.safety import Measurement
 
@@ -24,7 +25,7 @@ class MujocoArmBackend:
     """Every `read` steps the physics up to `now`: as exact as the clock it is given, and no thread to race with."""
 
     def __init__(self, settings: BackendSettings) -> None:
-        self._mujoco: Any = import_mujoco()
+        self._mujoco: Any = import_mujoco(BACKEND)
         spec = arm_spec(settings.urdf, settings.limits)
         self._model = spec.compile()
         self._data = self._mujoco.MjData(self._model)

@@ -1,0 +1,50 @@
+"""The node `kitchen` by itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2 (rclpy)")
+pytest.importorskip("mujoco")
+pytest.importorskip("clam_description")
+
+from sensor_msgs.msg import JointState
+
+from clam_core.envs.kitchen_spec import STATE_NAMES
+from clam_ros.stamps import to_ns
+from clam_sim.kitchen_world import Kitchen
+
+
+def test_a_stamp_is_of_the_time_that_was_simulated(make_graph: Any) -> None:
+    """A slow machine simulates late, and must not call the result new: that looks like an arm that is too fast."""
+    graph = make_graph()
+    node = graph.add(Kitchen())
+    world, asked = node._world, []
+
+    def slowly(_: float) -> None:
+        asked.append(graph.probe.get_clock().now().nanoseconds)
+        time.sleep(0.05)
+
+    world.catch_up = slowly  # and what is shown tells how often it was asked
+    world.measure = lambda: (np.full(8, len(asked)), np.zeros(8))
+    world.scene = lambda: np.full(len(world.scene_names), len(asked))
+    world.observe = lambda: np.full(len(STATE_NAMES), len(asked))
+    measured, scenes = (graph.collect(JointState, f"kitchen/{name}") for name in ("joint_states", "scene"))
+    observed = graph.collect(JointState, "observation/state")
+    graph.spin_until(lambda: measured and scenes and observed, what="messages")
+    for message in (measured[-1], scenes[-1], observed[-1]):
+        assert to_ns(message.header.stamp) <= asked[int(message.position[0]) - 1]
+
+
+def test_without_mujoco_a_kitchen_is_one_line() -> None:
+    code = "import sys; sys.modules['mujoco'] = None; from clam_sim.kitchen_world import main; sys.exit(main())"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 1
+    (line,) = [line for line in (ended.stdout + ended.stderr).splitlines() if line]
+    assert "the toy kitchen needs MuJoCo" in line and "pip install mujoco" in line
