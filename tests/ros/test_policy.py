@@ -40,6 +40,8 @@ class FakePolicy:
         max_steps=10,
     )
     chunk = 3
+    cameras = ()
+    state_names = NAMES
 
     def __init__(self) -> None:
         self.ensembler = TemporalEnsembler(self.chunk, None)
@@ -86,12 +88,13 @@ class Robot:
         self.publisher.publish(writer.message(stamp, np.array(values, dtype=float)))
 
     def answer(self, stamp: int, values: Any) -> list[float]:
-        """Observe and wait for the command."""
-        count = len(self.commands)
+        """Observe and wait for the command; in real time, where a machine may be late, the chunk."""
+        messages = self.commands if self.node._lockstep else self.chunks
+        count = len(messages)
         self.observe(stamp, values)
-        self.graph.spin_until(lambda: len(self.commands) > count, what="a command")
-        assert to_ns(self.commands[-1].header.stamp) == stamp
-        return list(self.commands[-1].points[0].positions)
+        self.graph.spin_until(lambda: len(messages) > count, what="a command")
+        assert to_ns(messages[-1].header.stamp) == stamp
+        return list(messages[-1].points[0].positions)
 
     def refused(self, count: int) -> None:
         self.graph.spin_until(lambda: self.node.counters["refused"] >= count, what="a refusal")
@@ -198,7 +201,7 @@ def test_a_slow_policy_never_blocks_the_callbacks_and_the_newest_observation_win
     assert not realtime.commands
     fake.gate.set()
     realtime.graph.spin_until(
-        lambda: bool(realtime.commands) and to_ns(realtime.commands[-1].header.stamp) == stamps[-1],
+        lambda: bool(realtime.chunks) and to_ns(realtime.chunks[-1].header.stamp) == stamps[-1],
         what="newest",
     )
     assert fake.calls == 2
@@ -212,6 +215,35 @@ def test_stale_and_future_observations_are_refused(realtime: Robot) -> None:
     realtime.observe(realtime.now() + 60 * 10**9, [0, 0])
     realtime.refused(2)
     assert realtime.answer(realtime.now(), [0, 0])[0] == 2.0
+
+
+def test_between_answers_the_chunk_goes_on_to_its_end(
+    make_graph: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which step a busy machine comes to is not foretold; that a command is of its step's own action is."""
+    monkeypatch.setattr(FakePolicy, "chunk", 20)
+    realtime = Robot(make_graph(mode="realtime", max_observation_age="5.0", observation_timeout="20.0"), names=NAMES)
+    stamp = realtime.now()
+    realtime.answer(stamp, [7.0, 0.0])
+    realtime.graph.spin_until(lambda: "used up" in realtime.node.diagnose()[1], what="end of the chunk")
+    assert realtime.node.diagnose()[0] == b"\x01"
+    assert realtime.node.counters["commands played out"] >= 1
+    steps = [(to_ns(command.header.stamp) - stamp) // PERIOD for command in realtime.commands]
+    assert steps == sorted(set(steps)) and set(steps) <= set(range(20))
+    actions = [command.points[0].positions[0] for command in realtime.commands]
+    assert actions == pytest.approx([1 + step / 10 for step in steps])
+    count = len(realtime.commands)
+    realtime.graph.spin_for(0.5)
+    assert len(realtime.commands) == count
+    realtime.answer(realtime.now(), [7.0, 0.0])
+    realtime.graph.spin_until(lambda: len(realtime.commands) > count, what="it goes on")
+
+
+def test_names_that_a_topic_lacks_are_named(make_graph: Callable[..., Any]) -> None:
+    robot = Robot(make_graph(mode="realtime", state_topic="observation/state"), names=("x", "z"))
+    robot.observe(robot.now(), [0.0, 0.0])
+    robot.refused(1)
+    assert "'observation/state': missing names: y" in robot.node.diagnose()[1]
 
 
 def test_disable_stops_commands_at_once_and_enable_begins_anew(lockstep: Robot) -> None:

@@ -13,10 +13,11 @@ _REDUCED = ((8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4), (2
 
 
 def resize(image: npt.NDArray[Any], height: int, width: int) -> npt.NDArray[np.uint8]:
-    """`image` ``(H, W, 3)`` uint8 as ``(height, width, 3)``; the aspect ratio is not kept.
+    """`image` ``(H, W, 3)`` uint8 as ``(height, width, 3)``: its middle, as much as has the new aspect ratio.
 
-    Shrinking averages the area that each new pixel covers, so that nothing flickers between frames; growing
-    interpolates linearly.
+    A square of a 640x480 camera is what a square camera of the same vertical field of view sees, as those of the
+    simulators are. Shrinking averages the area that each new pixel covers, so that nothing flickers between frames;
+    growing interpolates linearly. Recordings and live images both go through here.
 
     Raises:
         ValueError: the image is not ``(H, W, 3)`` uint8, or a size is not positive.
@@ -27,9 +28,18 @@ def resize(image: npt.NDArray[Any], height: int, width: int) -> npt.NDArray[np.u
         raise ValueError(f"size {height}x{width}, expected at least 1x1 pixels")
     if image.shape[:2] == (height, width):
         return np.array(image, dtype=np.uint8)
+    image = _middle(image, height, width)
     shrinks = height <= image.shape[0] and width <= image.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(np.ascontiguousarray(image), (width, height), interpolation=method), dtype=np.uint8)
+
+
+def _middle(image: npt.NDArray[Any], height: int, width: int) -> npt.NDArray[Any]:
+    """The largest part of `image` around its middle with the aspect ratio of `height` and `width`."""
+    rows, columns = image.shape[:2]
+    kept_rows, kept_columns = min(rows, round(columns * height / width)), min(columns, round(rows * width / height))
+    top, left = (rows - max(kept_rows, 1)) // 2, (columns - max(kept_columns, 1)) // 2
+    return image[top : top + max(kept_rows, 1), left : left + max(kept_columns, 1)]
 
 
 def decode(data: bytes, at_least: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:

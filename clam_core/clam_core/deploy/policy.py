@@ -44,6 +44,15 @@ class Policy:
         """The cameras that this policy looks through."""
         return self._image.cameras if self._image else ()
 
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """The state entries that the networks look at, in the spec's order; the others may be any finite number."""
+        config = self._actor.config
+        if config.image and not config.policy.use_state and config.policy.encoder != "idm":
+            return ()
+        used = {*config.select, *(index for index in config.minus if index >= 0)}
+        return tuple(name for index, name in enumerate(self.spec.observation.names) if index in used)
+
     def shorten_chunk(self, chunk: int) -> None:
         """Use only the first `chunk` of the K predicted actions.
 

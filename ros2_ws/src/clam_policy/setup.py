@@ -21,6 +21,7 @@ setup(
     entry_points={
         "console_scripts": [
             "policy = clam_policy.policy:main",
+            "measure_latency = clam_policy.measure_latency:main",
         ],
     },
 )

@@ -46,25 +46,48 @@ def test_the_same_stamp_gets_the_same_answer() -> None:
 
 
 def test_a_late_answer_is_the_action_of_the_step_it_comes_in() -> None:
-    runner = make()
-    assert runner.answer(sample(1), now=round(1.5 * PERIOD)).action == 1.0
-    assert runner.answer(sample(2), now=round(4.5 * PERIOD)).action == pytest.approx(2.2)
+    runner = make(gap=10.0)
+    assert runner.answer(sample(1)).command_at(round(1.5 * PERIOD)).action == 1.0
+    late = runner.answer(sample(2)).command_at(round(4.5 * PERIOD))
+    assert late.action == pytest.approx(2.2)
+    assert late.stamp == 4 * PERIOD, "that of the step it is for"
     with pytest.raises(Refused, match="4 steps late"):
-        runner.answer(sample(3), now=7 * PERIOD)
-    assert runner.answer(sample(7)).action == 4.0, "and it goes on"
+        runner.answer(sample(3)).command_at(7 * PERIOD)
+    assert runner.answer(sample(7)).command.action == 4.0, "and it goes on"
+
+
+def test_a_clock_behind_the_observation_s_takes_its_own_step() -> None:
+    assert make(gap=10.0).answer(sample(5)).command_at(4 * PERIOD).action == 1.0
+
+
+def test_the_plan_is_the_ensemble_of_every_step_ahead() -> None:
+    runner = make(gap=10.0, m=0.0)
+    runner.answer(sample(1))
+    plan = runner.answer(sample(3)).plan[:, 0]
+    assert plan == pytest.approx([(1.2 + 2.0) / 2, (1.3 + 2.1) / 2, 2.2, 2.3])
+    assert len(make(m=0.0).answer(sample(1)).plan) == 1, "lockstep takes only the observation's step"
+
+
+def test_images_reach_the_policy_beside_the_state() -> None:
+    runner, seen = make(), []
+    predict = runner.policy.predict_chunk
+    runner.policy.predict_chunk = lambda observation: seen.append(observation) or predict(observation)
+    image = np.zeros((2, 2, 3), dtype=np.uint8)
+    runner.answer(Sample(PERIOD, np.zeros(2), images={"top": image}))
+    assert set(seen[0]) == {"state", "top"} and seen[0]["top"] is image
 
 
 def test_jitter_of_stamps_does_not_change_the_step() -> None:
     runner, exact = make(m=0.5), make(m=0.5)
     for tick, jitter in enumerate([0.0, 0.3, -0.4, 0.2]):
-        jittered = runner.answer(sample(tick + 1 + jitter)).action
-        np.testing.assert_array_equal(jittered, exact.answer(sample(tick + 1)).action)
+        jittered = runner.answer(sample(tick + 1 + jitter)).command.action
+        np.testing.assert_array_equal(jittered, exact.answer(sample(tick + 1)).command.action)
 
 
 def test_a_skipped_observation_shifts_the_ensemble_by_its_step() -> None:
     runner = make(m=0.0)
     runner.answer(sample(1))
-    assert runner.answer(sample(3)).action == pytest.approx((1.2 + 2.0) / 2)
+    assert runner.answer(sample(3)).command.action == pytest.approx((1.2 + 2.0) / 2)
 
 
 def test_a_gap_begins_an_episode_only_where_time_is_real() -> None:

@@ -113,6 +113,17 @@ def pictures(seed: int) -> dict[str, np.ndarray]:
     return {"state": np.zeros(4)} | {n: rng.integers(0, 256, s, dtype=np.uint8) for n, s in shapes.items()}
 
 
+def test_only_what_the_networks_look_at_is_named(camera_policy: Policy, point_spec: EnvironmentSpec) -> None:
+    assert camera_policy.state_names == ()
+    policy = PolicyConfig(encoder="none", hidden=(16,))
+    sees = Policy(Actor(ActorConfig((3, 0), (-1, 2), True, 2, policy)), point_spec, torch.device("cpu"), None, {})
+    assert sees.state_names == ("x", "vx", "vy")
+    state = np.arange(4.0)
+    expected = sees.predict_chunk({"state": state})
+    sees.reset()
+    np.testing.assert_array_equal(sees.predict_chunk({"state": np.where(np.arange(4) == 1, 99.0, state)}), expected)
+
+
 def test_stacked_frames_are_those_of_the_episode(camera_policy: Policy) -> None:
     first, second = (camera_policy.predict_chunk(pictures(seed)) for seed in (0, 1))
     camera_policy.reset()

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 import traceback
+from typing import Any
 
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_srvs.srv import SetBool
 from trajectory_msgs.msg import JointTrajectory
 
 from clam_core.deploy import Policy, load_bundle
 from clam_core.errors import ClamError
-from clam_policy.policy_runner import PolicyRunner, Refused, Sample
+from clam_policy.assembly import Assembly, state_topic
+from clam_policy.observation_join import ExactJoin, Join, NearestJoin, Together
+from clam_policy.playout import Playout
+from clam_policy.policy_runner import Command, PolicyRunner, Refused
 from clam_policy.worker import Worker
 from clam_ros import names
-from clam_ros.messages import ChunkWriter, CommandWriter, MessageRefused, StateReader
+from clam_ros.images import stamp_of
+from clam_ros.messages import ChunkWriter, CommandWriter, MessageRefused
 from clam_ros.node import ERROR, OK, WARN, Node, run
-from clam_ros.qos import STREAM
+from clam_ros.qos import LATEST, STREAM
 
 MODES = ("lockstep", "realtime")
+IMAGES = {"raw": (names.IMAGE, Image), "compressed": (names.COMPRESSED, CompressedImage)}
+LOOKS = 8  # per control period at whether the plan must go on without an answer
 
 
 class PolicyNode(Node):
-    """Callbacks check and hand over; a worker thread infers and publishes.
+    """Callbacks check and hand over; a worker thread infers and publishes; a timer plays chunks out between answers.
 
-    Lockstep: every observation, in order; stamps are simulated and say nothing about age. Realtime: the
-    newest observation wins, old ones are refused, and a gap begins a new episode. After a fault no command
-    goes out until inputs are sound.
+    Lockstep: every observation, in order; stamps are simulated and say nothing about age. Realtime: the newest
+    observation of a control period wins, old ones are refused, and a gap begins a new episode. After a fault no command
+    goes out until inputs are sound; while inputs are only missing, the chunk goes on to its end.
     """
 
     def __init__(self) -> None:
@@ -38,28 +46,26 @@ class PolicyNode(Node):
         self.declare("chunk", 0, "Use only the first k actions of a chunk; 0: the bundle's.", low=0)
         self.declare("ensembling_m", math.nan, "Temporal ensembling weights exp(-m*i); nan: the bundle's.")
         self.declare("enabled", True, "Enabled at activation; switch later with policy/enable.")
+        self.declare("state_topic", "", "Topic of the state; empty: joint_states if joints are enough in realtime.")
+        self.declare("images", "raw", "What to hear of the cameras.", choices=tuple(IMAGES))
+        self.declare("tolerance", 0.0, "Stamps of one observation; 0: half a control period [s].", low=0.0)
         self.declare("observation_timeout", 1.0, "Realtime: a longer gap ends the episode [s].", low=0.001)
         self.declare("max_observation_age", 0.5, "Realtime: older observations are refused [s].", low=0.001)
         self._enabled = False
-        self._worker: Worker[Sample] | None = None
+        self._sending = threading.Lock()
+        self._worker: Worker[Together[Any]] | None = None
 
     def load(self) -> Policy:
         """The policy of parameter `bundle`; tests put a fake in its place."""
         if not self.value("bundle"):
             raise ClamError("parameter 'bundle' is empty: give the folder that `clam train` wrote, RUN/bundle")
         m, chunk = self.value("ensembling_m"), self.value("chunk")
-        policy = load_bundle(
+        return load_bundle(
             self.value("bundle"),
             device=self.value("device"),
             ensembling_m=None if math.isnan(m) else m,
             chunk=chunk or None,
         )
-        if policy.cameras:
-            raise ClamError(
-                f"bundle '{self.value('bundle')}' looks through cameras ({', '.join(policy.cameras)}); this node only "
-                "subscribes to observation/state so far: run the bundle with `clam eval`"
-            )
-        return policy
 
     def configure(self) -> None:
         """Load the bundle, create topics, start the worker."""
@@ -74,26 +80,46 @@ class PolicyNode(Node):
             rate=spec.rate,
             gap=None if self._lockstep else self._timeout,
         )
-        self._reader = StateReader(spec.observation.names)
         self._chunk_writer = ChunkWriter(spec.action.names, policy.chunk, spec.rate)
         self._command_writer = CommandWriter(spec.action.names)
-        self._fault, self._error = "", ""
-        self._observed: float | None = None
+        self._fault, self._error, self._apart = "", "", False
         self._forget = False
         self._enabled = self.value("enabled")
         self._chunk_publisher = self.publish(JointTrajectory, names.ACTION_CHUNK, STREAM)
         self._command_publisher = self.publish(JointTrajectory, names.COMMAND, STREAM)
-        self.subscribe(JointState, names.OBSERVATION, self._on_observation, STREAM)
         self.serve(SetBool, names.POLICY_ENABLE, self._on_enable)
+        self._observe(policy)
+        self._playout = Playout(round(1e9 / spec.rate))
+        if not self._lockstep and policy.chunk > 1:
+            self.every(1.0 / (LOOKS * spec.rate), self._play_out)
         self._worker = Worker(self._infer, self._on_error, latest_only=not self._lockstep)
         m = policy.ensembler.m
         ensembling = "off" if m is None else f"m = {m:g}"
         what = f"chunk {policy.chunk}, ensembling {ensembling}, {self.value('mode')}"
-        self.get_logger().info(f"{spec.env}/{spec.task}: {what}")
+        self.get_logger().info(f"{spec.env}/{spec.task}: {what}, sees {', '.join(self._join.streams)}")
+
+    def _observe(self, policy: Policy) -> None:
+        """Subscribe to what the policy looks at."""
+        topic = state_topic(policy, self.value("state_topic"), lockstep=self._lockstep)
+        template, kind = IMAGES[self.value("images")]
+        cameras = {template.format(name=camera): camera for camera in policy.cameras}
+        compressed = self.value("images") == "compressed"
+        self._assembly = Assembly(policy, topic, cameras, compressed, self.get_logger().info)
+        streams, period = self._assembly.streams, 1e9 / policy.spec.rate
+        if self._lockstep or streams == [names.OBSERVATION]:
+            self._join: Join[Any] = ExactJoin(streams)  # each message of a simulator's state is an observation
+        else:
+            tolerance, memory = round(self.value("tolerance") * 1e9 or period / 2), round(self._max_age * 1e9)
+            self._join = NearestJoin(streams, period=round(period), tolerance=tolerance, memory=memory)
+        if topic:
+            self.subscribe(JointState, topic, lambda message: self._on_state(topic, message), STREAM)
+        for camera in cameras:
+            qos = STREAM if self._lockstep else LATEST
+            self.subscribe(kind, camera, lambda data, topic=camera: self._on_image(topic, data), qos, raw=True)
 
     def activate(self) -> None:
         """Begin anew with the next observation."""
-        self._forget = True
+        self._begin_anew()
 
     def cleanup(self) -> None:
         """Stop the worker."""
@@ -109,34 +135,65 @@ class PolicyNode(Node):
             return OK, "disabled" if self.active else "inactive"
         if self._error:
             return ERROR, f"no command: {self._error}"
-        if self._fault:
-            return WARN, f"no command: {self._fault}"
-        silent = None if self._observed is None else time.monotonic() - self._observed
-        if silent is None or (not self._lockstep and silent > self._timeout):
-            return WARN, "no observation yet" if silent is None else f"no observation for {silent:.1f} s"
-        return OK, "commanding"
+        patience = math.inf if self._lockstep else self._timeout
+        missing = self._join.silence(time.monotonic(), patience) or self._join.apart
+        reasons = [reason for reason in (self._fault, missing) if reason]
+        return (WARN, f"no command: {'; '.join(reasons)}") if reasons else (OK, "commanding")
 
     # Executor thread ----------------------------------------------------------------------------------------
 
-    def _on_observation(self, message: JointState) -> None:
-        if not self.active or not self._enabled or self._worker is None:
+    def _on_state(self, topic: str, message: JointState) -> None:
+        if not self.active or not self._enabled:
             return
-        self._observed = time.monotonic()
         try:
-            read = self._reader.read(message)
-            self._check_age(read.stamp)
-        except (MessageRefused, Refused) as refusal:
+            read = self._assembly.read_state(message)
+        except MessageRefused as refusal:
             self._refuse(f"observation refused: {refusal}")
             return
-        self._worker.submit(Sample(read.stamp, read.state, read.episode, read.step))
+        self._add(topic, read.stamp, read)
+
+    def _on_image(self, topic: str, data: bytes) -> None:
+        if self.active and self._enabled:
+            self._add(topic, stamp_of(data), data)
+
+    def _add(self, topic: str, stamp: int, message: Any) -> None:
+        together = self._join.add(topic, stamp, message, time.monotonic())
+        if together is not None and self._worker is not None:
+            try:
+                self._check_age(together.stamp)
+            except Refused as refusal:
+                self._refuse(f"observation refused: {refusal}")
+                return
+            self._worker.submit(together)
+        apart = self._join.apart
+        if apart and not self._apart:
+            self._refuse(apart)
+        self._apart = bool(apart)
+
+    def _play_out(self) -> None:
+        if not self.active or not self._enabled:
+            return
+        try:
+            command = self._playout.take(self.get_clock().now().nanoseconds)
+        except Refused as refusal:
+            self._refuse(str(refusal))
+            return
+        if command is not None:
+            self._send(command)
+            self.counters["commands played out"] += 1
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         if request.data and not self._enabled:
-            self._forget = True  # before enabling: what was remembered is of another situation
+            self._begin_anew()  # before enabling: what was remembered is of another situation
         self._enabled = request.data
         self._fault = self._error = ""
         response.success, response.message = True, "enabled" if request.data else "disabled"
         return response
+
+    def _begin_anew(self) -> None:
+        self._forget = True
+        self._join.reset()
+        self._playout.stop()
 
     def _check_age(self, stamp: int) -> None:
         if self._lockstep:
@@ -149,32 +206,41 @@ class PolicyNode(Node):
 
     # Worker thread ------------------------------------------------------------------------------------------
 
-    def _infer(self, sample: Sample) -> None:
+    def _infer(self, together: Together[Any]) -> None:
         if self._forget:
             self._forget = False
             self._runner.reset()
         begin = time.perf_counter()
         try:
-            answer = self._runner.answer(sample)
-            if not self._lockstep:
-                answer = self._runner.answer(sample, self.get_clock().now().nanoseconds)
+            answer = self._runner.answer(self._assembly.sample(together))
+            if not self._enabled or not self.active:
+                return  # disabled during inference
+            if self._lockstep:
+                command = answer.command
+            else:
+                command = self._playout.start(answer, self.get_clock().now().nanoseconds)
         except Refused as refusal:
+            self._playout.stop()
             self._refuse(str(refusal))
             return
-        if not self._enabled or not self.active:
-            return  # disabled during inference
         if self._chunk_publisher.get_subscription_count():
             self._chunk_publisher.publish(self._chunk_writer.message(answer.stamp, answer.chunk))
-        self._command_publisher.publish(self._command_writer.message(answer.stamp, answer.action))
+        self._send(command)
         self._fault = self._error = ""
-        self.counters["commands"] += 1
         self.counters["inference last [us]"] = round((time.perf_counter() - begin) * 1e6)
+
+    def _send(self, command: Command) -> None:
+        """Also called by the executor's thread."""
+        with self._sending:
+            self._command_publisher.publish(self._command_writer.message(command.stamp, command.action))
+            self.counters["commands"] += 1
 
     def _on_error(self, error: Exception) -> None:
         """The policy itself failed: say it, forget the episode, go on with the next observation."""
         if not self.context.ok():
             return  # shut down under the inference
         self.counters["failures"] += 1
+        self._playout.stop()
         self._forget = True
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         if reason != self._error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -31,25 +31,55 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Sample:
-    """One observation: `stamp` [ns], state ``(D,)``, episode index and step (None on a robot)."""
+    """One observation: `stamp` [ns], state ``(D,)``, episode index and step (None on a robot), and the images
+    ``(H, W, 3)`` of the cameras that the policy looks through.
+    """
 
     stamp: int
     state: Vector
     episode: int | None = None
     step: int | None = None
+    images: Observation = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to do in the step of `stamp` [ns]: action ``(A,)``."""
+
+    stamp: int
+    action: Vector
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Answer to the observation of `stamp` [ns]: chunk ``(K, A)``, action to take now ``(A,)``."""
+    """Answer to the observation of `stamp` [ns]: the predicted chunk ``(K, A)``, and the plan: after ensembling, the
+    action of the observation's step and of those after it, `period` [ns] apart.
+    """
 
     stamp: int
     chunk: Vector
-    action: Vector
+    plan: Vector
+    period: int
+
+    @property
+    def command(self) -> Command:
+        """For the step of the observation."""
+        return Command(self.stamp, self.plan[0])
+
+    def command_at(self, now: int) -> Command:
+        """For the step that `now` [ns] lies in.
+
+        Raises:
+            Refused: it lies behind the plan.
+        """
+        late = max(0, (now - self.stamp) // self.period)
+        if late >= len(self.plan):
+            raise Refused(f"the answer is {late} steps late, the chunk holds {len(self.plan)}")
+        return Command(self.stamp + late * self.period, self.plan[late])
 
 
 class PolicyRunner:
-    """Decides when an episode begins, which step an observation is, and which action is due.
+    """Decides when an episode begins and which step an observation is; plans the actions of the steps from there.
 
     Steps are counted with stamps, round((stamp − first) · rate), so a chunk that comes late still lands on
     the steps it was predicted for. `gap` [s] without an observation begins a new episode; None where time is
@@ -63,6 +93,7 @@ class PolicyRunner:
         self._size = size
         self._actions = actions
         self._rate = rate
+        self._period = round(1e9 / rate)
         self._gap = None if gap is None else round(gap * 1e9)
         self._last: Sample | None = None
         self._answer: Answer | None = None
@@ -75,13 +106,11 @@ class PolicyRunner:
         self._last = self._answer = None
         self.resets += 1
 
-    def answer(self, sample: Sample, now: int | None = None) -> Answer:
-        """The answer to `sample`; `now` [ns] after inference decides which step is due (None: that of the
-        sample).
+    def answer(self, sample: Sample) -> Answer:
+        """The answer to `sample`; in lockstep its plan is one step long.
 
         Raises:
-            Refused: the state is not finite or out of order, the policy's output is unusable, or it came too
-            late.
+            Refused: the state is not finite or out of order, or the policy's output is unusable.
         """
         if sample.state.shape != (self._size,):
             raise Refused(f"state has shape {sample.state.shape}, the policy takes ({self._size},)")
@@ -95,7 +124,7 @@ class PolicyRunner:
             raise Refused(f"observation is {late:.3f} s older than the one before")
         if self._answer is None or self._answer.stamp != sample.stamp:
             self._answer = self._predict(sample)
-        return self._answer if now is None else self._due(self._answer, now)
+        return self._answer
 
     def _begins_episode(self, sample: Sample) -> bool:
         last = self._last
@@ -108,7 +137,7 @@ class PolicyRunner:
     def _predict(self, sample: Sample) -> Answer:
         self._last = sample
         step = self._step_of(sample.stamp)
-        chunk = np.asarray(self.policy.predict_chunk({"state": sample.state}), dtype=np.float64)
+        chunk = np.asarray(self.policy.predict_chunk({"state": sample.state, **sample.images}), dtype=np.float64)
         expected = (self.policy.chunk, self._actions)
         problem = f"shape {chunk.shape} instead of {expected}" if chunk.shape != expected else ""
         if not problem and not np.isfinite(chunk).all():
@@ -116,18 +145,10 @@ class PolicyRunner:
         if problem:
             self.reset()  # whatever the policy remembers may be broken too
             raise Refused(f"the policy gave {problem}")
-        self.policy.ensembler.add(step, chunk)
-        return Answer(sample.stamp, chunk, self.policy.ensembler.action_at(step))
-
-    def _due(self, answer: Answer, now: int) -> Answer:
-        """The answer with the action of the step that `now` lies in."""
-        step = self._step_of(answer.stamp)
-        late = int((now - answer.stamp) / 1e9 * self._rate)
-        if late >= self.policy.chunk:
-            raise Refused(f"the answer is {late} steps late, the chunk holds {self.policy.chunk}")
-        if late <= 0:
-            return answer
-        return Answer(answer.stamp, answer.chunk, self.policy.ensembler.action_at(step + late))
+        ensembler, steps = self.policy.ensembler, 1 if self._gap is None else self.policy.chunk
+        ensembler.add(step, chunk)
+        plan = np.stack([ensembler.action_at(step + ahead) for ahead in range(steps)])
+        return Answer(sample.stamp, chunk, plan, self._period)
 
     def _step_of(self, stamp: int) -> int:
         return round((stamp - self._first) / 1e9 * self._rate)

@@ -103,7 +103,7 @@ class StateReader:
         """
         if message.name != self._seen:
             self._in_band = EPISODE_INDEX in message.name and EPISODE_STEP in message.name
-            names = self._names or [name for name in message.name if name not in IN_BAND]
+            names = [name for name in message.name if name not in IN_BAND] if self._names is None else self._names
             self._reader = NamedVectorReader([*names, *(IN_BAND if self._in_band else ())])
             self._seen = None
         values = self._reader.read(message)

@@ -1,0 +1,130 @@
+"""`ros2 run clam_policy measure_latency`: from the stamp of an observation to its command, and periods without one.
+
+Listens to a policy that runs, on the same machine, and prints JSON:
+
+    clam-launch policy robot:=mujoco task:=reach-block bundle:=runs/kitchen/bundle
+    ros2 run clam_policy measure_latency --seconds 60 --rate 5 [--out latency.json]
+
+The stamp is that of the oldest camera image (or state) which the policy looked at; the command is taken when this
+process hears it. A period without a command is a miss.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.utilities import remove_ros_args
+from trajectory_msgs.msg import JointTrajectory
+
+from clam_ros import names
+from clam_ros.qos import COLLECT
+from clam_ros.stamps import to_ns
+
+PATIENCE = 60.0  # [s] for the first command
+SETTLE = 0.5  # [s] after the end in which chunks and commands that belong together still come
+
+
+class Heard:
+    """Stamps and arrivals [ns] of commands, and the chunks (stamp → length) that they come from."""
+
+    def __init__(self) -> None:
+        self.commands: list[tuple[int, int]] = []
+        self.chunks: dict[int, int] = {}
+
+    def report(self, rate: float) -> dict[str, Any]:
+        """What came of it, for a policy of `rate` [Hz]; times in ms."""
+        period = round(1e9 / rate)
+        first: dict[int, int] = {}
+        for stamp, arrival in self.commands:
+            first.setdefault(stamp, arrival)
+        latencies = []
+        for stamp, length in self.chunks.items():  # a late answer begins with a later step of its chunk
+            arrivals = [first[step] for k in range(length) if (step := stamp + k * period) in first]
+            latencies += [min(arrivals) - stamp] if arrivals else []
+        intervals = np.diff([arrival for _, arrival in self.commands])
+        return {
+            "rate_hz": rate,
+            "seconds": round(float(intervals.sum()) / 1e9, 1),
+            "commands": len(self.commands),
+            "answers": len(latencies),
+            "played_out": len(self.commands) - len(latencies),
+            "latency_ms": _summary(np.array(latencies)),
+            "interval_ms": _summary(intervals),
+            "misses": int(np.maximum(np.round(intervals / period) - 1, 0).sum()),
+        }
+
+
+def _summary(values: Any) -> dict[str, float] | None:
+    if not len(values):
+        return None
+    found = {"median": np.median(values), "p99": np.percentile(values, 99), "max": values.max()}
+    return {name: round(float(value) / 1e6, 1) for name, value in found.items()}
+
+
+def listen(seconds: float) -> Heard:
+    """Everything from the first command on, for `seconds`.
+
+    Raises:
+        SystemExit: no command came.
+    """
+    node, heard = Node("measure_latency"), Heard()
+
+    def on_command(message: JointTrajectory) -> None:
+        heard.commands.append((to_ns(message.header.stamp), node.get_clock().now().nanoseconds))
+
+    def on_chunk(message: JointTrajectory) -> None:
+        heard.chunks[to_ns(message.header.stamp)] = len(message.points)
+
+    node.create_subscription(JointTrajectory, names.COMMAND, on_command, COLLECT)
+    node.create_subscription(JointTrajectory, names.ACTION_CHUNK, on_chunk, COLLECT)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    patience = time.monotonic() + PATIENCE
+    while not heard.commands:
+        if time.monotonic() > patience:
+            raise SystemExit(f"no command within {PATIENCE:g} s: is the policy up and enabled? See its /diagnostics")
+        executor.spin_once(timeout_sec=0.1)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        executor.spin_once(timeout_sec=0.1)
+    last = len(heard.commands)
+    while time.monotonic() < end + SETTLE:
+        executor.spin_once(timeout_sec=0.1)
+    heard.commands = heard.commands[:last]
+    node.destroy_node()
+    return heard
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Console script."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long to listen (default: 60)")
+    parser.add_argument("--rate", type=float, default=5.0, help="rate of the bundle in Hz (default: 5)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the JSON there too")
+    parsed = parser.parse_args(remove_ros_args(["", *given])[1:])
+    rclpy.init(args=given)
+    try:
+        report = json.dumps(listen(parsed.seconds).report(parsed.rate), indent=2)
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        rclpy.try_shutdown()
+    print(report)
+    if parsed.out is not None:
+        parsed.out.write_text(report + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
