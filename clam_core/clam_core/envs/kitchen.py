@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from clam_core.data.images import resize
 from clam_core.envs.base import Step, check_action, square_cameras
 from clam_core.envs.kitchen_simulator import KitchenSimulator
 from clam_core.envs.kitchen_spec import CAMERAS, MAX_STEPS, check_camera, kitchen_spec
@@ -17,9 +18,14 @@ from clam_core.spec import EnvironmentSpec, Observation
 if TYPE_CHECKING:
     from clam_core.envs.rendering import OffscreenRenderer
 
+DRAWN = 480  # height of what the robot's cameras give [pixels]
+
 
 class Kitchen:
     """One kitchen task. `image_size` adds square images of `camera`: one name, or several with commas.
+
+    Small images are drawn as large as the robot's cameras give them, and shrunk as those are: a policy that learned
+    from rougher drawings failed on the robot's images.
 
     Reward and success of a step follow from the score that `clam_core.envs.kitchen_tasks` gives to it: the reward is
     that score, and success is a score of 1.
@@ -80,5 +86,6 @@ class Kitchen:
     def _observation(self) -> Observation:
         observation: Observation = {"state": self._simulator.state()}
         for camera in self.spec.observation.cameras:
-            observation[camera.name] = self.render(camera.height, camera.width, camera.name)
+            size = max(DRAWN, camera.height)
+            observation[camera.name] = resize(self.render(size, size, camera.name), camera.height, camera.width)
         return observation

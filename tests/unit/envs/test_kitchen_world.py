@@ -153,3 +153,19 @@ def test_a_view_draws_a_scene_as_the_simulation_itself_would():
     assert focal_length("external", 480) == pytest.approx(240 / np.tan(np.radians(21.0)))
     view.close()
     env.close()
+
+
+@pytest.mark.parametrize("camera", ["external", "over_shoulder"])
+def test_a_policy_learns_from_what_the_robots_camera_gives(camera):
+    from clam_core.data.images import resize
+
+    env = make_env("kitchen", "close-microwave", image_size=64, camera=camera)
+    try:
+        image = env.reset(4)[camera].astype(int)
+        live = resize(env.render(480, 640, camera), 64, 64).astype(int)
+    except ClamError as error:
+        pytest.skip(str(error))
+    assert np.abs(image - live).max() <= 2
+    rough = np.abs(env.render(64, 64, camera) - live)
+    assert rough.max() > 20  # drawn at this size it is another picture
+    env.close()
