@@ -15,7 +15,7 @@ from clam_core.teleop.sample import Sample
 
 SQUEEZED, LET_GO = 0.7, 0.4  # hysteresis: squeezes of 0.5 that tremble do not chatter
 NOBODY = Fault(Cause.CLOSED, "nobody operates the arm")
-LOST = Fault(Cause.LOST, "the controller is not tracked: hold it where the headset sees it")
+LOST = Fault(Cause.LOST, "the controller is not tracked: hold it where the headset sees it; with keys, let go once")
 SILENT = Fault(Cause.TIMEOUT, "the page is silent: is it open, and in front?")
 
 

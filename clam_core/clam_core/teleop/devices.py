@@ -15,23 +15,28 @@ LONGEST_STEP = 0.1  # [s] of a stick: a longer pause between two messages is not
 
 
 class Device(Protocol):
-    """Turns the messages of one controller, in their order, into samples."""
+    """Turns the messages of one controller, in their order, into samples.
+
+    `scale`: way of the end effector per way of the hand. Samples are not scaled: whether a hand jumped is seen in its
+    own ways.
+    """
+
+    scale: float
 
     def sample(self, message: InputMessage) -> Sample: ...
 
 
 class Headset:
-    """A tracked controller: its pose in WebXR's axes, aligned by `yaw` and with its ways multiplied by `scale`."""
+    """A tracked controller: its pose in WebXR's axes, aligned by `yaw`."""
 
     def __init__(self, scale: float, yaw: float) -> None:
-        self._scale, self._yaw = scale, yaw
+        self.scale, self._yaw = scale, yaw
 
     def sample(self, message: InputMessage) -> Sample:
         """See `Device`."""
         hand = None
         if isinstance(message.motion, HandPose):
-            pose = from_webxr(message.motion.position, message.motion.orientation, self._yaw)
-            hand = Pose(self._scale * pose.position, pose.rotation)
+            hand = from_webxr(message.motion.position, message.motion.orientation, self._yaw)
         return _sample(message, hand)
 
 
@@ -40,6 +45,8 @@ class Sticks:
 
     At full deflection the hand moves at `speed` [m/s] and turns at `turn_speed` [rad/s]; `yaw` as for a headset.
     """
+
+    scale = 1.0
 
     def __init__(self, speed: float, turn_speed: float, yaw: float) -> None:
         self._speed, self._turn_speed = speed, turn_speed

@@ -25,6 +25,7 @@ class HandFollower:
         self._low, self._high = limits.low[:-1], limits.high[:-1]
         self._box = np.array(limits.workspace_lower), np.array(limits.workspace_upper)
         self._hand = self._anchor = self._target = kinematics.pose
+        self._scale = 1.0
         self.warning = ""  # what keeps the end effector from where the hand wants it
 
     def outside(self, positions: Vector) -> float:
@@ -32,11 +33,11 @@ class HandFollower:
         self._kinematics.place(positions)
         return self._distance(self._kinematics.pose.position)
 
-    def engage(self, hand: Pose, positions: Vector) -> None:
-        """From now on follow what `hand` does, beginning with the joints at `positions`."""
+    def engage(self, hand: Pose, positions: Vector, scale: float = 1.0) -> None:
+        """From now on follow what `hand` does, its ways times `scale`, beginning with the joints at `positions`."""
         self._kinematics.reset(positions)
         self._hand, self._anchor = hand, self._kinematics.pose
-        self._target = self._anchor
+        self._target, self._scale = self._anchor, scale
         self.warning = ""
 
     def step(self, hand: Pose, measured: Vector, seconds: float) -> Vector:
@@ -50,20 +51,24 @@ class HandFollower:
         outside = self._distance(kinematics.pose.position)
         if not kinematics.step(self._target, seconds):
             self.warning = "no joint positions lead there: move another way"
-            return before
-        leashed = np.clip(kinematics.positions, measured - settings.lead, measured + settings.lead)
-        if (leashed != kinematics.positions).any():
-            self.warning = "the arm does not keep up: is it blocked?"
-            kinematics.place(np.clip(leashed, self._low, self._high))
-        after = self._distance(kinematics.pose.position)
-        if after > outside + ROUNDING:
+        self._leash(measured)
+        if self._distance(kinematics.pose.position) > outside + ROUNDING:
             self.warning = "edge of the workspace"
             kinematics.place(before)
+            self._leash(measured)  # what was near enough a moment ago may not be any more
         return kinematics.positions
+
+    def _leash(self, measured: Vector) -> None:
+        """Keep the joints within `lead` of where they are measured."""
+        positions, lead = self._kinematics.positions, self._settings.lead
+        leashed = np.clip(positions, measured - lead, measured + lead)
+        if (leashed != positions).any():
+            self.warning = "the arm does not keep up: is it blocked?"
+            self._kinematics.place(np.clip(leashed, self._low, self._high))
 
     def _wanted(self, hand: Pose) -> Pose:
         """Where the hand wants the end effector, within the workspace box."""
-        position = self._anchor.position + hand.position - self._hand.position
+        position = self._anchor.position + self._scale * (hand.position - self._hand.position)
         lower, upper = self._box
         inside = np.clip(position, lower + MARGIN, upper - MARGIN)
         if np.abs(inside - position).max() > MARGIN:

@@ -42,6 +42,7 @@ class Page:
         self.position = [0.2, 1.3, -0.4]  # WebXR's axes [m]
         self.squeeze = self.trigger = 0.0
         self.buttons: list[str] = []
+        self._press: tuple[str, float, float | None] | None = None
         self.tracked = True
         self.silent = False
         self.status: dict[str, Any] = {}
@@ -57,17 +58,35 @@ class Page:
         self._kill, self._stop = kill, True
         self._thread.join(10.0)
 
+    def press(self, button: str, seconds: float) -> None:
+        """Hold a button for so long by the stamps of the messages, however slow the machine is."""
+        self._press = (button, seconds, None)
+
+    @property
+    def pressing(self) -> bool:
+        """Whether that is under way."""
+        return self._press is not None
+
+    def _buttons(self, stamp: float) -> list[str]:
+        if self._press is None:
+            return self.buttons
+        button, seconds, begin = self._press
+        begin = stamp if begin is None else begin
+        self._press = (button, seconds, begin) if stamp - begin <= seconds else None
+        return [button] if self._press is not None else []
+
     def message(self, sequence: int) -> dict[str, Any]:
         pose = {"position": list(self.position), "orientation": [0.0, 0.0, 0.0, 1.0]} if self.tracked else None
+        stamp = time.monotonic()
         return {
             "type": "input",
             "device": "headset",
             "sequence": sequence,
-            "stamp": 1000.0 * time.monotonic(),
+            "stamp": 1000.0 * stamp,
             "pose": pose,
             "squeeze": self.squeeze,
             "trigger": self.trigger,
-            "buttons": self.buttons,
+            "buttons": self._buttons(stamp),
         }
 
     async def _run(self) -> None:
@@ -169,6 +188,19 @@ class Rig:
             lambda: page.status.get("state") == state and reason in page.status["reason"],
             what=f"state {state} ({reason}) on the page, which shows {page.status}",
         )
+
+    def change(self, transition: int) -> None:
+        """A transition of the node, as a lifecycle manager asks for it."""
+        from lifecycle_msgs.srv import ChangeState
+
+        request = ChangeState.Request()
+        request.transition.id = transition
+        assert self.graph.call(ChangeState, "teleop/change_state", request).success
+
+    def answers(self, page: Page) -> None:
+        """A message that the page has sent after this call was acted upon."""
+        count = self.teleop._teleoperator.counts["messages"]
+        self.graph.spin_until(lambda: self.teleop._teleoperator.counts["messages"] > count + 5, what="messages")
 
     def squeeze(self, page: Page) -> None:
         page.squeeze = 1.0

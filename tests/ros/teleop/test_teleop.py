@@ -7,10 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lifecycle_msgs.msg import Transition
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 LIMIT = 0.1  # [s] from letting go to standstill
+AFTER = 1.0  # [s] that it holds after the page is gone
 FLOOR = 0.005  # [m] the workspace box begins at 0.01
 STILL = 0.004  # [m] that the end effector may creep after that
 
@@ -43,7 +47,7 @@ def test_the_end_effector_follows_the_hand_and_stays_when_it_lets_go(make_rig: A
 def test_the_arm_stands_still_within_100_ms_after_letting_go_in_full_motion(make_rig: Any) -> None:
     rig = make_rig()
     page = rig.ready()
-    crept = []
+    crept, speeds = [], []
     for direction in (-1, 1, -1, 1, -1):
         rig.squeeze(page)
         rig.move(page, [0.0, direction * 0.15, 0.0], 0.5)
@@ -53,9 +57,10 @@ def test_the_arm_stands_still_within_100_ms_after_letting_go_in_full_motion(make
         rig.graph.spin_for(0.3)
         times, path = rig.arm.path()
         speed = np.linalg.norm(np.diff(path, axis=0), axis=1) / np.diff(times)
-        assert speed[(times[1:] < released) & (times[1:] > released - 0.2)].max() > 0.15, "it was in full motion"
+        speeds.append(speed[(times[1:] < released) & (times[1:] > released - 0.2)].max())
         after = path[times > released + LIMIT]
         crept.append(np.linalg.norm(after - after[-1], axis=1).max())
+    assert np.median(speeds) > 0.15, f"it was in full motion: {speeds}"
     assert np.median(crept) < STILL, crept  # the median: a busy machine may be late once
     rig.arm.refused_nothing()
 
@@ -103,11 +108,131 @@ def test_whatever_happens_to_the_page_the_arm_holds_until_somebody_lets_go_and_s
 def test_when_the_page_is_gone_commands_end_soon(make_rig: Any) -> None:
     rig = make_rig()
     page = rig.ready()
+    rig.squeeze(page)
     page.leave()
-    rig.graph.spin_for(1.5)
+    rig.graph.spin_until(lambda: not rig.teleop._teleoperator.connected, what="the page to be missed")
+    rig.graph.spin_for(AFTER + 2.0)
     count = len(rig.arm.commands)
+    assert count > 0
     rig.graph.spin_for(0.5)
     assert len(rig.arm.commands) == count
+
+
+def test_a_page_that_is_only_open_leaves_the_arm_to_others(make_rig: Any) -> None:
+    rig = make_rig()
+    rig.ready()
+    rig.graph.spin_for(1.0)
+    assert not rig.arm.commands
+
+
+def test_whoever_squeezes_while_the_node_becomes_active_must_let_go_first(make_rig: Any) -> None:
+    rig = make_rig()
+    page = rig.ready()
+    rig.squeeze(page)
+    for seconds in (0.1, 1.5):
+        rig.change(Transition.TRANSITION_DEACTIVATE)
+        rig.says(page, "blocked", "not active")
+        page.squeeze = 0.0
+        rig.answers(page)
+        page.squeeze = 1.0
+        rig.graph.spin_for(seconds)
+        assert page.status["state"] == "blocked"
+        rig.change(Transition.TRANSITION_ACTIVATE)
+        rig.says(page, "blocked", "let go")
+        rig.graph.spin_for(0.3)
+        assert page.status["state"] == "blocked"
+        page.squeeze = 0.0
+        rig.says(page, "released")
+        rig.squeeze(page)
+    before = rig.arm.hand
+    rig.move(page, [0.0, -0.05, 0.0], 0.6)
+    rig.graph.spin_until(lambda: rig.arm.hand[2] < before[2] - 0.04, what="the arm to follow")
+
+
+def test_a_page_that_is_open_before_the_node_is_active_moves_nothing(make_rig: Any) -> None:
+    rig = make_rig()
+    assert rig.graph.call(Trigger, "home").success
+    rig.change(Transition.TRANSITION_DEACTIVATE)
+    rig.change(Transition.TRANSITION_CLEANUP)
+    rig.change(Transition.TRANSITION_CONFIGURE)
+    page = rig.open()
+    rig.says(page, "blocked", "not active")
+    page.squeeze = 1.0
+    rig.answers(page)
+    rig.change(Transition.TRANSITION_ACTIVATE)
+    rig.says(page, "blocked", "let go")
+    page.squeeze = 0.0
+    rig.says(page, "released")
+    rig.squeeze(page)
+
+
+def test_an_estop_is_heard_though_the_node_is_not_active(make_rig: Any) -> None:
+    rig = make_rig()
+    page = rig.ready()
+    rig.change(Transition.TRANSITION_DEACTIVATE)
+    page.buttons = ["estop"]
+    rig.graph.spin_until(lambda: rig.arm.facts("arm_driver").get("state") == "e-stop", what="the e-stop")
+
+
+def test_the_estop_stops_teleoperation_itself_though_no_driver_answers(make_rig: Any) -> None:
+    rig = make_rig()
+    page = rig.ready()
+    rig.squeeze(page)
+    rig.graph.spin_until(lambda: bool(rig.arm.commands), what="commands")
+    for service in list(rig.driver.services):
+        if service.srv_name.endswith("/estop") or service.srv_name == "estop":
+            rig.driver.destroy_service(service)
+    page.buttons = ["estop"]
+    rig.says(page, "blocked", "the e-stop was pressed")
+    page.buttons, page.squeeze = [], 0.0
+    count = len(rig.arm.commands)
+    rig.answers(page)
+    page.squeeze = 1.0
+    rig.says(page, "blocked", "stop the arm at the robot")
+    assert len(rig.arm.commands) <= count + 1, "one may have been under way"
+
+
+@pytest.mark.parametrize("status", ["[]", '{"state": "idle", "topics": {"a": {"expected": 3}}}'])
+def test_a_recorder_that_says_what_nobody_understands_is_shown_as_one(make_rig: Any, status: str) -> None:
+    rig = make_rig(record=True)
+    page = rig.open()
+    publisher = rig.graph.probe.create_publisher(String, "record/status", 10)
+    rig.graph.spin_until(lambda: publisher.get_subscription_count() > 0, what="the node's subscription")
+    publisher.publish(String(data=status))
+    rig.graph.spin_until(
+        lambda: "not understood" in (page.status.get("recorder") or {}).get("message", ""), what="a line on the page"
+    )
+
+
+def test_cleanup_while_a_request_waits_ends_neither_request_nor_node_badly(make_rig: Any) -> None:
+    rig = make_rig(record=True)
+    page = rig.ready()
+    page.buttons = ["success"]  # there is no recorder: it waits
+    rig.graph.spin_until(lambda: (page.status["notice"] or {}).get("text") == "success …", what="the request")
+    page.leave()
+    rig.change(Transition.TRANSITION_DEACTIVATE)
+    rig.change(Transition.TRANSITION_CLEANUP)
+    rig.graph.spin_for(0.5)  # it raises here if a task failed
+    rig.change(Transition.TRANSITION_CONFIGURE)
+    rig.change(Transition.TRANSITION_ACTIVATE)
+    rig.ready()
+
+
+def test_joint_states_of_another_time_are_none(make_graph: Any) -> None:
+    from clam_teleop.teleop import Teleop
+
+    graph = make_graph(secure=False, port=0, record=False)
+    teleop = graph.add(Teleop())
+    publisher = graph.probe.create_publisher(JointState, "joint_states", 10)
+    names = list(teleop._joint_states.names)
+    graph.spin_until(lambda: publisher.get_subscription_count() > 0, what="the node's subscription")
+    message = JointState(name=names, position=[0.0] * 6 + [0.05])  # of 1970
+    publisher.publish(message)
+    graph.spin_until(lambda: teleop.counters["joint states refused"] == 1, what="a refusal")
+    assert teleop._teleoperator._measured is None
+    message.header.stamp = graph.probe.get_clock().now().to_msg()
+    publisher.publish(message)
+    graph.spin_until(lambda: teleop._teleoperator._measured is not None, what="the fresh one")
 
 
 def test_a_hand_that_leaves_the_workspace_brings_the_arm_to_its_edge_and_back(make_rig: Any) -> None:
@@ -190,6 +315,7 @@ def test_buttons_start_stop_mark_and_discard_episodes_once_each(make_rig: Any) -
     for name in ("start", "stop", "discard", "success"):
         serve(name)
     page = rig.ready()
+    notice = {"text": "success: no episode", "ok": False}
     for button, expected, seconds in (
         ("record", ["start"], 0.3),
         ("success", ["start", "success"], 0.3),
@@ -197,13 +323,16 @@ def test_buttons_start_stop_mark_and_discard_episodes_once_each(make_rig: Any) -
         ("discard", ["start", "success", "stop"], 0.3),  # too short
         ("discard", ["start", "success", "stop", "discard"], 1.5),
     ):
-        page.buttons = [button]
-        rig.graph.spin_for(seconds)
-        page.buttons = []
-        rig.graph.spin_for(0.3)
+        page.press(button, seconds)
+        rig.graph.spin_until(lambda: not page.pressing, what="the button up")
+        rig.answers(page)
+        rig.graph.spin_until(
+            lambda wanted=expected: not rig.teleop._requests._pending and len(called) >= len(wanted),
+            what=f"{expected}, not {called}",
+        )
         assert called == expected
         if button == "success":
-            assert page.status["notice"] == {"text": "success: no episode", "ok": False}
+            rig.graph.spin_until(lambda: page.status["notice"] == notice, what="the answer on the page")
 
 
 def test_without_joint_states_nobody_takes_hold_of_the_arm(make_graph: Any) -> None:

@@ -22,7 +22,7 @@ def test_a_token_that_is_weak_or_breaks_the_address_is_refused(token: str) -> No
         Access(token, [])
 
 
-@pytest.mark.parametrize("token", ["", "abcdefghijk", "abcdefghijklm", "ABCDEFGHIJKL", "é"])
+@pytest.mark.parametrize("token", ["", "abcdefghijk", "abcdefghijklm", "ABCDEFGHIJKL", "é", "\udcff"])
 def test_a_wrong_token_is_not_known(token: str) -> None:
     assert not ACCESS.knows(token)
 
@@ -50,6 +50,8 @@ def test_names_of_others_that_point_here_are_not(host: str) -> None:
         ("https://10.0.0.1:8443.evil.example", False),
         ("null", False),
         ("", False),
+        ("https://\udcff\udcfe", False),  # bytes that are no UTF-8
+        ("https://ö", False),
         (None, False),
     ],
 )

@@ -38,6 +38,12 @@ def test_it_is_kept_as_long_as_it_covers_all_names(tmp_path: Path) -> None:
     assert server_context(tmp_path, NAMES)[1] == second
 
 
+def test_who_goes_back_to_an_address_needs_no_other_certificate(tmp_path: Path) -> None:
+    server_context(tmp_path, ["192.168.1.7", "localhost"])
+    _, both = server_context(tmp_path, ["10.0.0.9", "localhost"])
+    assert server_context(tmp_path, ["192.168.1.7", "localhost"])[1] == both
+
+
 @pytest.mark.parametrize("broken", [CERTIFICATE, KEY])
 def test_a_broken_or_foreign_file_is_made_anew(tmp_path: Path, broken: str) -> None:
     _, first = server_context(tmp_path, NAMES)

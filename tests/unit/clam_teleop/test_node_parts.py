@@ -13,10 +13,12 @@ pytest.importorskip("clam_teleop", reason="needs clam_teleop (make setup)")
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from clam_core.errors import ClamError
 from clam_core.teleop.messages import DEVICES
 from clam_core.teleop.sample import BUTTONS
 from clam_core.teleop.settings import BOUNDS
-from clam_teleop.addresses import machine_addresses
+from clam_teleop import measure_latency
+from clam_teleop.addresses import checked_name, machine_addresses, machine_names
 from clam_teleop.invitation import invitation
 from clam_teleop.link_statistics import Answer, LinkStatistics
 from clam_teleop.parameters import ABOUT
@@ -46,6 +48,31 @@ def test_the_invitation_has_every_address_and_a_code_for_the_first() -> None:
 
 def test_this_machine_has_an_address() -> None:
     assert machine_addresses()[-1] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("host", ["Robot", "höst", "a b", "-x"])
+def test_the_machines_own_names_are_sound_whatever_it_is_called(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: host)
+    assert [checked_name(name) for name in machine_names()] == (["robot", "robot.local"] if host == "Robot" else [])
+
+
+def test_names_are_written_as_browsers_write_them() -> None:
+    assert checked_name("Robot.Local") == "robot.local" and checked_name("192.168.1.7") == "192.168.1.7"
+
+
+@pytest.mark.parametrize("name", ["höst", "a host", "fe80::1", "[::1]", "-robot", "a..b", "http://robot", "x" * 64])
+def test_a_name_that_no_address_can_hold_is_one_clear_line(name: str) -> None:
+    with pytest.raises(ClamError, match=r"is no host name or IPv4|served over IPv4"):
+        checked_name(name)
+
+
+@pytest.mark.parametrize("seconds", ["-1", "0", "nan"])
+def test_a_measurement_of_no_time_is_refused_before_anything_starts(
+    capsys: pytest.CaptureFixture[str], seconds: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        measure_latency.main(["--seconds", seconds])
+    assert ended.value.code == 2 and "give a positive number" in capsys.readouterr().err
 
 
 def test_a_diagnostic_becomes_a_report_that_grows_old() -> None:
@@ -85,6 +112,29 @@ def test_a_recorders_status_becomes_lines_for_the_operator() -> None:
     assert read_recorder(json.dumps({**status, "state": "idle"})).level == 2
     assert read_recorder("{}").message == "?"
     assert read_recorder("nonsense").level == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "null",
+        "3",
+        '{"state": "idle", "topics": {"a": {"expected": 3}}}',
+        '{"topics": {"a": {"expected": "many", "rate": 1}}}',
+        '{"topics": {"a": 3}}',
+        '{"topics": []}',
+        '{"state": "recording", "seconds": "x"}',
+        '{"warnings": 3}',
+        '{"refusals": 3, "state": "idle"}',
+        '{"disk_left_bytes": "much"}',
+        '{"disk_left_bytes": 1, "minutes_left": []}',
+        "[" * 100_000,
+    ],
+)
+def test_a_recorder_that_cannot_be_understood_is_shown_as_one(text: str) -> None:
+    report = read_recorder(text)
+    assert (report.level, report.facts) == (2, {}) and "not understood" in report.message
 
 
 def test_rates_are_of_the_last_second_and_ages_are_percentiles() -> None:

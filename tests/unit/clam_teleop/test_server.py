@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,7 +19,7 @@ import aiohttp
 from clam_core.errors import ClamError
 from clam_teleop.access import Access
 from clam_teleop.mailbox import MOST, Closed, Mailbox, Opened, Received
-from clam_teleop.server import MOST_BAD, REFUSED_MESSAGES, REFUSED_SEAT, ServerSettings, TeleopServer
+from clam_teleop.server import MOST_BAD, REFUSED_MESSAGES, REFUSED_SEAT, VIEWERS, ServerSettings, TeleopServer
 
 TOKEN = "a-token-for-tests"
 GOOD = {
@@ -167,6 +168,41 @@ def test_another_host_or_origin_gets_nothing_though_it_knows_the_token(
     assert rig.mailbox.take() == []
 
 
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"GET /\xff\xfe/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        b"nonsense\r\n\r\n",
+        b"GET /" + TOKEN.encode() + b"/ HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: http://\xff\xfe\r\n\r\n",
+    ],
+)
+def test_what_is_no_sound_request_is_refused_without_a_traceback(
+    make_rig: Any, caplog: pytest.LogCaptureFixture, request_line: bytes
+) -> None:
+    rig = make_rig()
+    with socket.create_connection(("127.0.0.1", rig.server.port), timeout=30) as client:
+        client.sendall(request_line)
+        answer = client.recv(4096)
+    assert answer.startswith((b"HTTP/1.1 404", b"HTTP/1.0 400", b"HTTP/1.1 400")), answer
+    assert "Traceback" not in caplog.text and not caplog.records
+    assert rig.get()[0] == 200
+
+
+def test_the_server_does_not_say_what_it_is(make_rig: Any) -> None:
+    rig = make_rig()
+    assert "Server" not in rig.get()[2] and "Server" not in rig.get(token="another-token-xyz")[2]
+
+
+def test_a_server_that_does_not_start_in_time_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(self: TeleopServer) -> None:
+        await asyncio.sleep(60.0)
+
+    monkeypatch.setattr("clam_teleop.server.START", 0.1)
+    monkeypatch.setattr(TeleopServer, "_start", never)
+    with pytest.raises(ClamError, match=r"not within 0\.1 s"):
+        TeleopServer(ServerSettings("127.0.0.1", 0, Access(TOKEN, [])), Mailbox()).start()
+
+
 def test_a_socket_without_an_origin_is_no_page(make_rig: Any) -> None:
     rig = make_rig()
 
@@ -297,6 +333,27 @@ def test_the_camera_streams_the_newest_pictures(make_rig: Any) -> None:
     got = rig.run(work)
     assert b"Content-Length: 5\r\n\r\nfirst\r\n" in got
     assert make_rig().get("camera")[0] == 404
+
+
+def test_viewers_that_left_make_room_for_others_though_no_picture_comes(make_rig: Any) -> None:
+    rig = make_rig(camera=True)
+    rig.server.picture(b"first")
+
+    async def work(client: Any) -> None:
+        for _ in range(2 * VIEWERS):
+            end = time.monotonic() + 30
+            status = 404
+            while status == 404 and time.monotonic() < end:
+                async with client.get(rig.url("camera")) as answer:
+                    status = answer.status
+                    if status == 200:
+                        await answer.content.readany()
+                        answer.close()
+                    else:
+                        await asyncio.sleep(0.05)
+            assert status == 200
+
+    rig.run(work)
 
 
 def test_a_port_that_is_taken_is_one_clear_line(make_rig: Any) -> None:

@@ -21,12 +21,14 @@ def sticks(stamp: float, twist: tuple[float, ...] | None) -> InputMessage:
     return InputMessage("gamepad", round(1000 * stamp), stamp, 0.5, 0.25, frozenset({"home"}), twist)
 
 
-def test_a_headset_is_aligned_and_scaled_but_turns_are_not() -> None:
+def test_a_headset_is_aligned_and_leaves_its_scale_to_who_follows() -> None:
     half = 0.2
     pose = HandPose((0.0, 0.0, -1.0), (0.0, math.sin(half), 0.0, math.cos(half)))
-    sample = make_device("headset", SETTINGS).sample(InputMessage("headset", 1, 2.5, 1.0, 0.5, frozenset(), pose))
+    device = make_device("headset", SETTINGS)
+    sample = device.sample(InputMessage("headset", 1, 2.5, 1.0, 0.5, frozenset(), pose))
+    assert device.scale == 2.0 and make_device("gamepad", SETTINGS).scale == 1.0
     assert sample.hand is not None
-    assert sample.hand.position == pytest.approx((0, 2, 0))
+    assert sample.hand.position == pytest.approx((0, 1, 0))
     assert sample.hand.rotation == pytest.approx(about((0, 0, 1), 2 * half))
     assert (sample.stamp, sample.squeeze, sample.trigger) == (2.5, 1.0, 0.5)
 

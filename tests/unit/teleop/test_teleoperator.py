@@ -43,9 +43,9 @@ def test_letting_go_holds_where_the_arm_is_and_the_clutch_goes_on_from_there(mak
 
 
 def test_an_arm_that_sags_under_its_weight_does_not_sink_at_every_clutch(make_rig: Any) -> None:
-    rig = make_rig()
-    rig.tick(3)
-    setpoint = rig.tick()
+    rig = make_rig().engage()
+    rig.squeeze = 0.0
+    setpoint = rig.tick(10)
     rig.arm = setpoint + np.array([0, 0.006, 0.006, 0, 0, 0, 0])  # what gravity does
     rig.sluggish = 0.0
     for _ in range(10):
@@ -176,10 +176,10 @@ def test_a_new_page_begins_with_its_own_clock_and_nothing_pressed(make_rig: Any)
     rig = make_rig().engage()
     rig.teleoperator.close(rig.now)
     rig.sequence, rig.now = 0, rig.now + 5.0
-    rig.buttons = frozenset({"estop"})
+    rig.buttons = frozenset({"record", "estop"})
     rig.teleoperator.open(rig.now)
     rig.tick(5)
-    assert rig.teleoperator.requests() == []
+    assert rig.teleoperator.requests() == ["estop"], "an e-stop is never in vain"
     assert rig.state is State.BLOCKED
     rig.buttons = frozenset()
     rig.engage()
@@ -193,7 +193,121 @@ def test_the_grip_outlives_faults_and_moves(make_rig: Any) -> None:
     assert rig.commands[-1][-1] == pytest.approx(0.03)
     rig.arm[-1] = 0.036  # it holds a block
     rig.blocked = True
-    rig.teleoperator.begin("the arm moves home")
+    rig.teleoperator.begin("the arm moves home", keeps_grip=True)
     rig.tick(3)
     rig.teleoperator.end()
     assert rig.tick()[-1] == pytest.approx(0.03)
+
+
+@pytest.mark.parametrize("obstacle", ["no torque", "no joint states", "home"])
+def test_a_gripper_that_others_opened_is_not_closed_by_a_grip_of_the_past(make_rig: Any, obstacle: str) -> None:
+    rig = make_rig().engage()
+    rig.tick()
+    rig.trigger = 1.0
+    rig.tick(60)
+    rig.squeeze = 0.0
+    rig.tick(2)
+    rig.blocked = True
+    if obstacle == "no joint states":
+        rig.measured = False
+    else:
+        rig.teleoperator.begin(obstacle, keeps_grip=obstacle == "home")
+    assert rig.tick(20) is None
+    rig.arm[-1] = 0.07
+    rig.measured = True
+    rig.teleoperator.end()
+    rig.tick(2)
+    assert rig.state is State.RELEASED
+    assert rig.tick()[-1] == pytest.approx(0.07, abs=0.0101 if obstacle == "home" else 1e-9)
+
+
+def test_a_page_that_is_only_open_sends_nothing_and_takes_hold_of_the_arm_where_it_is_by_then(make_rig: Any) -> None:
+    rig = make_rig()
+    assert rig.tick(20) is None
+    rig.engage().tick(20, hand=DOWN)
+    rig.squeeze = 0.0
+    assert rig.tick(5) is not None
+    rig.teleoperator.close(rig.now)
+    rig.silent = True
+    assert rig.tick(60) is None
+    rig.arm = rig.arm + np.array([0.12, 0.01, 0.0, 0.0, 0.0, 0.0, 0.01])  # somebody else commands it
+    rig.teleoperator.open(rig.now)
+    rig.silent, rig.sequence = False, 0
+    assert rig.tick(20) is None
+    begin = rig.arm.copy()
+    rig.engage()
+    assert rig.commands[-1] == pytest.approx(begin, abs=1e-3)
+
+
+def test_a_page_that_comes_back_at_once_finds_the_arm_where_others_moved_it(make_rig: Any) -> None:
+    rig = make_rig().engage()
+    rig.teleoperator.close(rig.now)
+    rig.silent = True
+    rig.tick(3)
+    rig.arm = rig.arm + np.array([0.01, 0.01, 0.0, 0.0, 0.0, 0.0, 0.01])
+    rig.teleoperator.open(rig.now)
+    rig.silent, rig.sequence = False, 0
+    begin = rig.arm.copy()
+    assert rig.engage().commands[-1] == pytest.approx(begin, abs=1e-3)
+
+
+@pytest.mark.parametrize("device", ["headset", "keyboard"])
+def test_an_estop_counts_with_a_change_of_device_in_the_first_message_and_before_a_close(
+    make_rig: Any, device: str
+) -> None:
+    rig = make_rig()
+    rig.buttons = frozenset({"estop"})
+    rig.tick()
+    assert rig.teleoperator.requests() == ["estop"]
+    rig.buttons = frozenset()
+    rig.tick()
+    rig.device, rig.buttons = device, frozenset({"estop", "record"})
+    rig.tick()
+    assert "estop" in rig.teleoperator.requests()
+    rig.buttons = frozenset()
+    rig.tick()
+    rig.buttons = frozenset({"estop", "success"})
+    rig.tick()
+    rig.teleoperator.close(rig.now)
+    assert rig.teleoperator.requests() == ["estop"]
+
+
+def test_nobody_takes_hold_of_an_arm_in_the_messages_that_come_with_an_obstacle(make_rig: Any) -> None:
+    rig = make_rig()
+    rig.tick(2)
+    rig.teleoperator.begin("the node is not active")
+    for squeeze in (0.0, 1.0):
+        rig.squeeze = squeeze
+        rig.now += 0.01
+        rig.teleoperator.receive(rig.message(), rig.now)
+    assert rig.state is State.BLOCKED
+
+
+def test_a_jump_of_the_hand_is_judged_before_its_scale(make_rig: Any) -> None:
+    rig = make_rig(scale=3.0).engage()
+    rig.tick(10, hand=(0.0, 0.0, 0.4))  # 2 m/s
+    assert rig.state is State.ENGAGED, rig.teleoperator.clutch.reason
+    rig = make_rig(scale=0.1).engage()
+    rig.tick(1, hand=(0.0, 0.3, 0.0))
+    assert rig.state is State.BLOCKED and rig.teleoperator.clutch.reason.cause is Cause.JUMP
+
+
+def test_an_arm_that_falls_back_is_not_commanded_further_ahead_than_the_lead(make_rig: Any) -> None:
+    rig = make_rig().engage()
+    for _ in range(60):  # to the edge of the box, where the way on is refused
+        rig.tick(hand=(0.0, -0.02, 0.0))
+    rig.blocked = True
+    rig.arm = rig.arm + np.array([0.3, -0.3, 0.3, 0.0, 0.0, 0.0, 0.0])
+    for _ in range(20):
+        command = rig.tick(hand=(0.0, -0.02, 0.0))
+        assert np.abs(command - rig.arm)[:-1].max() <= 0.2 + 1e-9
+
+
+def test_without_a_solution_the_lead_is_kept_too(make_rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = make_rig().engage()
+    monkeypatch.setattr(rig.teleoperator._follower._kinematics, "step", lambda target, seconds: False)
+    rig.blocked = True
+    rig.arm = rig.arm + 0.4
+    rig.arm[-1] = 0.05
+    command = rig.tick()
+    assert np.abs(command - rig.arm)[:-1].max() <= 0.2 + 1e-9

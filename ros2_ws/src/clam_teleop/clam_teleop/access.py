@@ -38,7 +38,7 @@ class Access:
 
     def knows(self, token: str) -> bool:
         """Whether `token` is ours; takes as long for every wrong one."""
-        return hmac.compare_digest(token.encode(), self.token.encode())
+        return hmac.compare_digest(_bytes(token), self.token.encode())
 
     def is_ours(self, host: str) -> bool:
         """Whether a Host header, ``name:port``, names this machine."""
@@ -51,6 +51,9 @@ class Access:
 
     def is_same_origin(self, origin: str | None, scheme: str, host: str) -> bool:
         """Whether an Origin header is that of the page at `host`."""
-        return origin is not None and hmac.compare_digest(
-            origin.lower().encode(), f"{scheme}://{host}".lower().encode()
-        )
+        return origin is not None and hmac.compare_digest(_bytes(origin.lower()), _bytes(f"{scheme}://{host}".lower()))
+
+
+def _bytes(text: str) -> bytes:
+    """Whatever came over the network: also what was no UTF-8."""
+    return text.encode("utf-8", "backslashreplace")

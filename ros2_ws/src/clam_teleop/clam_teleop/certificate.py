@@ -1,4 +1,4 @@
-"""A self-signed certificate of this machine, kept, so that a headset has to accept it only once."""
+"""A self-signed certificate of this machine, kept, so that a headset has to accept it only once per address."""
 
 from __future__ import annotations
 
@@ -29,14 +29,16 @@ def default_folder() -> Path:
 def server_context(folder: Path, names: Sequence[str]) -> tuple[ssl.SSLContext, str]:
     """TLS of a server whose certificate is for all `names` (host names and addresses), and its SHA-256 fingerprint.
 
-    The certificate in `folder` is used as long as it is valid and names all of them; otherwise it is made anew.
+    The certificate in `folder` is used as long as it is valid and names all of them; otherwise it is made anew, also
+    for the names that it had: who changes between two networks accepts it twice, not every time.
 
     Raises:
         ClamError: the folder cannot be written.
     """
     try:
-        if not _is_sound(folder, names):
-            _make(folder, names)
+        known = _known_names(folder)
+        if not set(names) <= known:
+            _make(folder, sorted(known | set(names)))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(folder / CERTIFICATE, folder / KEY)
@@ -49,20 +51,20 @@ def _load(folder: Path) -> x509.Certificate:
     return x509.load_pem_x509_certificate((folder / CERTIFICATE).read_bytes())
 
 
-def _is_sound(folder: Path, names: Sequence[str]) -> bool:
-    """Whether the certificate is there, is that of the key, stays valid for a while, and names all `names`."""
+def _known_names(folder: Path) -> set[str]:
+    """Names of the certificate; none if it is not there, not that of the key, or not valid for a while yet."""
     if not ((folder / CERTIFICATE).is_file() and (folder / KEY).is_file()):
-        return False
+        return set()
     try:
         certificate = _load(folder)
         key = serialization.load_pem_private_key((folder / KEY).read_bytes(), None)
         known = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (ValueError, TypeError, x509.ExtensionNotFound):
-        return False
+        return set()
     covered = set(known.get_values_for_type(x509.DNSName)) | set(map(str, known.get_values_for_type(x509.IPAddress)))
     same = certificate.public_key() == key.public_key()
     lasting = certificate.not_valid_after_utc - datetime.datetime.now(datetime.timezone.utc) > RENEW
-    return same and lasting and set(names) <= covered
+    return covered if same and lasting else set()
 
 
 def _make(folder: Path, names: Sequence[str]) -> None:

@@ -111,6 +111,8 @@ def measure(rig: Rig, seconds: float) -> dict[str, np.ndarray]:
             trips.append(float(page.locator("#facts").get_attribute("data-trip") or "nan"))
         answers, rig.teleop.link.answers = rig.teleop.link.answers, None
     time.sleep(0.5)  # the last ones arrive
+    if not any(item.command in rig.probe.heard for item in answers):
+        raise ClamError("no command answered the page: measure for longer, or look whether the arm follows")
     wall = 1000 * (time.time() - time.monotonic())  # [ms] from our clock to the wall's
     heard = [(item, rig.probe.heard[item.command]) for item in answers if item.command in rig.probe.heard]
     return {
@@ -129,12 +131,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seconds", type=float, default=20.0, help="how long to measure (default 20)")
     parsed = parser.parse_args(arguments)
+    if not 0.0 < parsed.seconds < math.inf:
+        parser.error(f"--seconds is {parsed.seconds:g}: give a positive number")
     rig = None
     try:
         rig = Rig()
         rig.bring_home()
         for name, times in measure(rig, parsed.seconds).items():
-            median, worst = np.percentile(times, [50, 99])
+            median, worst = np.percentile(times, [50, 99]) if len(times) else (math.nan, math.nan)
             print(f"{name:44s} median {median:6.1f} ms   99 % {worst:6.1f} ms   (n = {len(times)})")
     except ClamError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clam_arm.arm_model import ArmModel, arm_model
+from clam_core.safety.limits import WORKSPACE_LOWER, WORKSPACE_UPPER
 from clam_core.teleop.differential_kinematics import DifferentialKinematics
 from clam_core.teleop.settings import BOUNDS, TeleopSettings
 from clam_core.teleop.teleoperator import Teleoperator
@@ -42,8 +43,8 @@ def declare_parameters(node: Node) -> None:
     node.declare("record", True, "There is a recorder to start and stop.")
     node.declare("arm", "arm_driver", "Name of the arm driver's node, whose diagnostic is heard.")
     node.declare("velocity_scale", 1.0, "As the arm driver's.", low=0.01, high=1.0)
-    node.declare("workspace_lower", [-0.1, -0.5, 0.01], "As the arm driver's: least x, y, z [m].")
-    node.declare("workspace_upper", [0.65, 0.5, 0.7], "As the arm driver's: greatest x, y, z [m].")
+    node.declare("workspace_lower", list(WORKSPACE_LOWER), "As the arm driver's: least x, y, z [m].")
+    node.declare("workspace_upper", list(WORKSPACE_UPPER), "As the arm driver's: greatest x, y, z [m].")
     for name, (low, high) in BOUNDS.items():
         node.declare(name, getattr(DEFAULTS, name), ABOUT[name], low=low, high=high)
 

@@ -39,12 +39,15 @@ def read_diagnostic(status: DiagnosticStatus) -> Report:
 def read_recorder(text: str) -> Report:
     """Report of the recorder's ``record/status``; fact ``state`` is idle, recording or ending.
 
-    What is not there is not shown: the page must not fall with a recorder of another version.
+    What is not there is not shown: neither page nor node may fall with a recorder of another version.
     """
     try:
-        status = json.loads(text)
-    except ValueError:
-        return Report(2, "its status is not JSON")
+        return _read_recorder(json.loads(text))
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
+        return Report(2, "its status is not understood: is the recorder of another version?")
+
+
+def _read_recorder(status: dict[str, Any]) -> Report:
     state, warnings, refusals = str(status.get("state", "?")), status.get("warnings", []), status.get("refusals", [])
     idle = state == "idle"
     level = 2 if idle and refusals else (1 if warnings else 0)

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from rclpy.exceptions import InvalidHandle
 from std_srvs.srv import Trigger
 
 from clam_core.errors import ClamError
@@ -17,6 +18,7 @@ ANSWER = 15.0  # [s] for a service to be found and to answer: a recorder may hav
 MOVE = 120.0  # [s] for a move home
 SETTLED = 1.0  # [s] the recorder needs to say what it has just answered
 SHOWN = 6.0  # [s] the answer is shown
+LATCHED = 2.5  # [s] until the driver's diagnostic says by itself that its e-stop is latched
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Requests:
         self.notice: Notice | None = None
         self._pending: set[str] = set()
         self._answered_at = float("-inf")
+        self._stop = ""
+        self._stopped_until = float("-inf")
         services = {"home": "home", "estop": "estop"}
         if record:
             services |= {
@@ -62,6 +66,8 @@ class Requests:
             self.notice = Notice(f"{button}: there is no recorder", False)
             return
         assert self._node.executor is not None
+        if name == "estop":
+            self._stop, self._stopped_until = "the e-stop was pressed", float("inf")
         self._pending.add(name)
         self._node.executor.create_task(self._ask, name)
 
@@ -70,6 +76,11 @@ class Requests:
         if not self._pending and time.monotonic() - self._answered_at > SETTLED:
             self.recording = state == "recording"
 
+    @property
+    def stop(self) -> str:
+        """Why nothing may be sent after the e-stop was pressed; empty once the driver itself must say so."""
+        return self._stop if time.monotonic() < self._stopped_until else ""
+
     async def _ask(self, name: str) -> None:
         self.notice = Notice(f"{name} …", True)
         self.moving = self.moving or name == "home"
@@ -77,8 +88,10 @@ class Requests:
             response = await call(
                 self._node, self._clients[name], Trigger.Request(), MOVE if name == "home" else ANSWER
             )
+        except InvalidHandle:  # the node was cleaned up meanwhile, and its clients with it
+            self._node.get_logger().warning(f"{name} was not answered before the node was cleaned up")
         except ClamError as error:
-            self.notice = Notice(str(error), False)
+            self._failed(name, str(error))
         else:
             self._answered(name, bool(response.success), str(response.message))
         finally:
@@ -86,11 +99,19 @@ class Requests:
             if name == "home":
                 self.moving = False
 
+    def _failed(self, name: str, why: str) -> None:
+        self.notice = Notice(why, False)
+        if name == "estop":
+            self._stop = f"the e-stop was pressed, but the driver did not latch it ({why}): stop the arm at the robot"
+
     def _answered(self, name: str, ok: bool, message: str) -> None:
         self._answered_at = time.monotonic()
         if ok and name in ("start", "stop", "discard"):
             self.recording = name == "start"
         said = "" if message.startswith("{") else message  # the recorder's summary is for machines
         self.notice = Notice(f"{name}: {said or ('done' if ok else 'refused')}", ok)
+        if ok and name == "estop":
+            self._stopped_until = time.monotonic() + LATCHED
         if not ok:
+            self._failed(name, self.notice.text)
             self._node.get_logger().warning(f"{name} was refused: {message}")

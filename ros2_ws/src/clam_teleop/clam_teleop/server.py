@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import ssl
 import threading
 import time
 from collections import Counter
+from concurrent.futures import TimeoutError as FutureTimeout  # Python 3.10: not the builtin one
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from aiohttp import WSMsgType, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from clam_core.errors import ClamError
 from clam_core.teleop.messages import MAX_BYTES, MessageRefused, parse_input
@@ -26,12 +30,24 @@ HEARTBEAT = 2.0  # [s] an operator that does not answer pings is gone, and the s
 MOST_BAD, MOST_PER_SECOND = 50, 300  # messages of one connection
 REFUSED_SEAT, REFUSED_MESSAGES = 4409, 4400  # close codes of the WebSocket
 VIEWERS = 4
+START = 10.0  # [s] to start or to stop
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",  # the address holds the token
     "X-Content-Type-Options": "nosniff",
 }
+
+
+LOG = logging.getLogger("clam_teleop.server")
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a line of the log is about us, and not about somebody who does not speak HTTP."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+LOG.addFilter(_is_ours)
 
 
 @dataclass(frozen=True)
@@ -72,16 +88,19 @@ class TeleopServer:
         """
         self._thread.start()
         try:
-            asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(10.0)
-        except OSError as error:
+            asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(START)
+        except (OSError, FutureTimeout) as error:
             self.stop()
             where = f"{self._settings.host}:{self._settings.port}"
-            raise ClamError(f"cannot serve on {where} ({error.strerror or error}): choose another `port`") from error
+            why = (error.strerror or error) if isinstance(error, OSError) and str(error) else f"not within {START:g} s"
+            raise ClamError(f"cannot serve on {where} ({why}): choose another `port`") from error
 
     def stop(self) -> None:
         """Close all connections and end the thread."""
         if self._runner is not None:
-            asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10.0)
+            cleaning = asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop)
+            with suppress(FutureTimeout):  # the thread ends all the same, and its connections with it
+                cleaning.result(START)
             self._runner = None
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
@@ -106,7 +125,8 @@ class TeleopServer:
         app.router.add_get("/{token}/camera", self._camera)
         app.router.add_get("/{token}/{name}", self._file)
         app.on_shutdown.append(self._hang_up)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        app.on_response_prepare.append(_say_no_server)
+        self._runner = web.AppRunner(app, access_log=None, logger=LOG, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._settings.host, self._settings.port, ssl_context=self._settings.tls)
         await site.start()
@@ -224,13 +244,18 @@ class TeleopServer:
         self._viewers += 1
         seen = 0
         try:
-            while True:
+            while request.transport is not None and not request.transport.is_closing():
                 if self._pictured != seen:
                     seen, jpeg = self._pictured, self._picture
                     head = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-                    await response.write(head.encode() + jpeg + b"\r\n")
+                    await asyncio.wait_for(response.write(head.encode() + jpeg + b"\r\n"), HEARTBEAT)
                 await asyncio.sleep(PICTURE_PERIOD)
-        except ConnectionError:
+            return response
+        except (ConnectionError, asyncio.TimeoutError):
             return response
         finally:
             self._viewers -= 1
+
+
+async def _say_no_server(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.pop("Server", None)  # who has no token shall not even learn what is here

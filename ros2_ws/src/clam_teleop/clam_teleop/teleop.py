@@ -18,8 +18,9 @@ from clam_ros import names
 from clam_ros.messages import CommandWriter, MessageRefused, NamedVectorReader
 from clam_ros.node import OK, WARN, Node, run
 from clam_ros.qos import LATEST, STREAM
+from clam_ros.stamps import to_ns
 from clam_teleop.access import Access, make_token
-from clam_teleop.addresses import machine_addresses, machine_names
+from clam_teleop.addresses import checked_name, machine_addresses, machine_names
 from clam_teleop.certificate import default_folder, server_context
 from clam_teleop.invitation import invitation
 from clam_teleop.link_statistics import Answer, LinkStatistics
@@ -30,6 +31,7 @@ from clam_teleop.requests import Requests
 from clam_teleop.server import ServerSettings, TeleopServer
 
 STATUS_PERIOD = 0.1  # [s]
+INACTIVE = "the node is not active"
 #: States of the arm driver in which it refuses every command, and what the operator reads.
 HELD = {
     "e-stop": "the e-stop is latched: call estop_reset at the robot",
@@ -48,8 +50,10 @@ class Teleop(Node):
         self._server: TeleopServer | None = None
 
     def configure(self) -> None:
-        """Build the arm's model, start the server, create topics and clients."""
+        """Build the arm's model, create topics and clients, start the server."""
+        self.cleanup()  # an attempt that failed may have left a server
         self._teleoperator, model = make_teleoperator(self)
+        self._teleoperator.begin(INACTIVE)
         by_script = self.value("input") == "script"
         self._script = ScriptedHand(self._teleoperator.settings, self.value("seed")) if by_script else None
         self.link = LinkStatistics()
@@ -64,16 +68,15 @@ class Teleop(Node):
         if self.value("record"):
             self.subscribe(String, names.RECORD_STATUS, self._on_record_status, STREAM)
         self._mailbox = Mailbox()
-        if not by_script:
-            self._server = self._start_server()
-            if self.value("camera"):
-                topic = f"camera/{self.value('camera')}/compressed"
-                self.subscribe(CompressedImage, topic, self._on_picture, LATEST)
+        if self.value("camera") and not by_script:
+            self.subscribe(CompressedImage, f"camera/{self.value('camera')}/compressed", self._on_picture, LATEST)
         self.every(1.0 / self.value("rate"), self._tick)
         self.every(STATUS_PERIOD, self._show)
+        if not by_script:
+            self._start_server()
 
-    def _start_server(self) -> TeleopServer:
-        secure, extra = self.value("secure"), [name for name in self.value("names") if name]
+    def _start_server(self) -> None:
+        secure, extra = self.value("secure"), [checked_name(name) for name in self.value("names") if name]
         access = Access(self.value("token") or make_token(), [*machine_names(), *extra])
         addresses = [*extra, *machine_addresses()] if secure else ["localhost"]
         context, fingerprint = None, ""
@@ -84,22 +87,26 @@ class Teleop(Node):
         settings = ServerSettings(host, self.value("port"), access, context, bool(self.value("camera")))
         server = TeleopServer(settings, self._mailbox)
         server.start()
+        self._server = server
         self.url = f"{scheme}://localhost:{server.port}/{access.token}/"
-        self.get_logger().info(invitation(scheme, addresses, server.port, access.token))
+        print(invitation(scheme, addresses, server.port, access.token), flush=True)  # no log gets to know the token
         if secure:
             self.get_logger().info(f"the browser will warn: the certificate is our own, with SHA-256 {fingerprint}")
-        return server
 
     def activate(self) -> None:
         """Whoever operates must let go of the squeeze first."""
-        if self._script is not None:
+        self._teleoperator.end()
+        if self._script is not None or self._teleoperator.connected:
             self._teleoperator.open(time.monotonic())
 
     def deactivate(self) -> None:
-        """Hold once more, and send nothing afterwards."""
-        now = time.monotonic()
+        """Hold once more, and send nothing afterwards. The page stays connected."""
+        now, seated = time.monotonic(), self._teleoperator.connected and self._script is None
         self._teleoperator.close(now)
         self._command(now)
+        self._teleoperator.begin(INACTIVE)
+        if seated:
+            self._teleoperator.open(now)
 
     def cleanup(self) -> None:
         """Close the server."""
@@ -111,6 +118,9 @@ class Teleop(Node):
 
     def _on_joint_states(self, message: JointState) -> None:
         try:
+            age = (self.get_clock().now().nanoseconds - to_ns(message.header.stamp)) / 1e9
+            if abs(age) > self._teleoperator.settings.arm_timeout:
+                raise MessageRefused(f"their stamps are {age:.2f} s old: are they late, or do the clocks differ?")
             self._teleoperator.observe(self._joint_states.read(message), time.monotonic())
         except MessageRefused as refusal:
             self.counters["joint states refused"] += 1
@@ -145,20 +155,21 @@ class Teleop(Node):
                 self._newest = event
                 self.link.arrived(event.arrived)
                 self._teleoperator.receive(event.message, event.arrived)
-        pressed = self._teleoperator.requests()
-        if self.active:
-            for button in pressed:
+        for button in self._teleoperator.requests():
+            if self.active or button == "estop":
                 self._requests.make(button)
-            self._heed_the_arm()
-            self._command(now)
+        self._heed_the_arm()
+        self._command(now)
 
     def _heed_the_arm(self) -> None:
-        """Nothing is sent while the arm cannot be commanded, or moves on its own: it would only be refused."""
+        """Nothing is sent while the arm may not be commanded, or moves on its own: it would only be refused."""
         moving, state = self._arm.facts.get("moving to", "-"), self._arm.facts.get("state", "")
-        if self._requests.moving or moving != "-":
-            self._teleoperator.begin(f"the arm moves to {'home' if moving == '-' else moving}")
-        elif state in HELD:
-            self._teleoperator.begin(HELD[state])
+        held = "" if self.active else INACTIVE
+        held = held or HELD.get(state, "") or self._requests.stop
+        if held:
+            self._teleoperator.begin(held)
+        elif self._requests.moving or moving != "-":
+            self._teleoperator.begin(f"the arm moves to {'home' if moving == '-' else moving}", keeps_grip=True)
         else:
             self._teleoperator.end()
 
@@ -180,7 +191,7 @@ class Teleop(Node):
         clutch, notice = self._teleoperator.clutch, self._requests.notice
         status: dict[str, Any] = {
             "state": clutch.state.value,
-            "reason": clutch.reason.text if self.active else "the node is not active",
+            "reason": clutch.reason.text,
             "warning": self._teleoperator.warning,
             "device": self._teleoperator.device,
             "rate": self.link.rate,

@@ -44,14 +44,15 @@ export class Connection extends EventTarget {
     setTimeout(() => this.open(), AGAIN);
   }
 
-  // `input` has all of a message but its type and sequence; see clam_core/teleop/messages.py.
+  // `input` has all of a message but its type and sequence; see clam_core/teleop/messages.py. False if it was dropped.
   send(input) {
-    if (!this.isOpen) return;
+    if (!this.isOpen) return false;
     if (this.socket.bufferedAmount > MOST_WAITING) {
       this.dropped += 1;
-      return;
+      return false;
     }
     this.sequence += 1;
     this.socket.send(JSON.stringify({ type: "input", sequence: this.sequence, ...input }));
+    return true;
   }
 }

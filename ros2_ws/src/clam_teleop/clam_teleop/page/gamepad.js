@@ -16,6 +16,11 @@ export class Gamepad {
     return [...navigator.getGamepads()].find((pad) => pad && pad.connected && pad.mapping === "standard") ?? null;
   }
 
+  // The e-stop, which counts whatever device leads.
+  get stop() {
+    return Boolean(this.pad?.buttons[BACK]?.pressed);
+  }
+
   // Whether somebody has a hand on it; call it in every frame.
   look() {
     const pad = this.pad;

@@ -15,7 +15,7 @@ export async function supportedMode() {
 }
 
 export class Headset {
-  // `send` takes the rest of a message and its stamp [ms]; `view` gives what the panel shows.
+  // `send` takes the rest of a message and its stamp [ms], and says whether it went; `view` gives what the panel shows.
   constructor(mode, send, view) {
     Object.assign(this, { mode, send, view, session: null, hand: "right", lastStamp: -1, moved: false });
   }
@@ -24,10 +24,13 @@ export class Headset {
   async start(hand) {
     this.hand = hand;
     this.session = await navigator.xr.requestSession(this.mode);
-    this.session.addEventListener("end", () => { this.session = null; });
+    const canvas = document.createElement("canvas");
+    const gl = canvas.getContext("webgl", { xrCompatible: true, alpha: true });
+    this.session.addEventListener("end", () => {
+      this.session = null;
+      gl?.getExtension("WEBGL_lose_context")?.loseContext(); // browsers have only a few, and the next one is new
+    });
     try {
-      const canvas = document.createElement("canvas");
-      const gl = canvas.getContext("webgl", { xrCompatible: true, alpha: true });
       await gl.makeXRCompatible();
       this.session.updateRenderState({ baseLayer: new XRWebGLLayer(this.session, gl) });
       this.space = await this.session.requestReferenceSpace("local");
@@ -45,7 +48,7 @@ export class Headset {
     session.requestAnimationFrame((next, nextFrame) => this.frame(next, nextFrame));
     if (time > this.lastStamp) {
       this.lastStamp = time;
-      this.send(this.read(session, frame), time);
+      if (this.send(this.read(session, frame), time)) this.moved = false; // or the node would not know of it
     }
     const viewer = frame.getViewerPose(this.space);
     if (viewer) this.panel.draw(session.renderState.baseLayer, viewer, this.view(), time);
@@ -58,7 +61,6 @@ export class Headset {
     const buttons = this.buttons(source?.gamepad, other?.gamepad);
     const pose = source && session.visibilityState === "visible" ? frame.getPose(source.gripSpace, this.space) : null;
     const lost = !pose || pose.emulatedPosition || this.moved; // emulated: a guess from the last known place
-    this.moved = false;
     if (lost) return { device: "headset", pose: null, squeeze: 0, trigger: 0, buttons };
     const { position, orientation } = pose.transform;
     return {

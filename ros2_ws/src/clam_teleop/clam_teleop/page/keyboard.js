@@ -6,26 +6,25 @@ const MOVES = {
   KeyO: [3, 1], KeyU: [3, -1], KeyI: [4, 1], KeyK: [4, -1], KeyJ: [5, 1], KeyL: [5, -1],
 };
 const BUTTONS = { Enter: "record", KeyY: "success", Backspace: "discard", KeyH: "home", Escape: "estop" };
+const MODIFIERS = ["Control", "Alt", "Meta"];
 const PIXELS = 400; // per second: full deflection
 const WHEEL = 0.002; // [s] of full deflection per unit of the wheel
 const LONGEST = 0.1; // [s] between two frames
-
-const within = (value) => Math.max(-1, Math.min(1, value));
 
 export class Keyboard {
   constructor(pad) {
     this.usedAt = 0;
     this.keys = new Set();
+    this.stop = false; // the e-stop was pressed, whatever device leads; whoever has sent it sets it back
+    this.stuck = false; // Space was down when the window lost the keyboard: nobody knows whether it still is
     this.forget();
     this.closed = false; // the gripper; it stays as it is when the window loses the keyboard
     window.addEventListener("keydown", (event) => this.key(event, true));
     window.addEventListener("keyup", (event) => this.key(event, false));
     window.addEventListener("blur", () => this.forget());
     document.addEventListener("visibilitychange", () => this.forget());
-    pad.addEventListener("pointerdown", (event) => this.press(event, pad));
-    pad.addEventListener("pointermove", (event) => this.move(event));
-    for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) {
-      pad.addEventListener(name, (event) => { if (event.button !== 2) this.dragging = false; });
+    for (const name of ["pointerdown", "pointermove", "pointerup", "pointercancel", "lostpointercapture"]) {
+      pad.addEventListener(name, (event) => this.point(event, pad));
     }
     pad.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     pad.addEventListener("contextmenu", (event) => event.preventDefault());
@@ -33,6 +32,7 @@ export class Keyboard {
 
   // What is held down is not held any more: nobody would tell us of its release.
   forget() {
+    this.stuck ||= this.keys.has("Space");
     this.keys.clear();
     this.dragging = false;
     this.pixels = [0, 0];
@@ -41,29 +41,42 @@ export class Keyboard {
 
   key(event, down) {
     const known = event.code === "Space" || event.code === "KeyG" || event.code in MOVES || event.code in BUTTONS;
-    if (!known || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!down) { // with whatever else: a release must never be missed
+      if (event.code === "Space") this.stuck = false;
+      this.keys.delete(event.code);
+      if (known) event.preventDefault();
+      return;
+    }
+    if (event.code === "Escape") this.stop = true;
+    if (MODIFIERS.includes(event.key)) this.forget(); // the browser or the desktop may take what comes next
+    const other = event.ctrlKey || event.metaKey || event.altKey;
+    if (!known || (other && event.code !== "Escape")) return;
+    if (event.code === "Enter" && event.target.closest?.("#headset, summary, select")) return;
     event.preventDefault(); // Space would scroll or press a button
+    if (event.repeat) return; // held since before; or since before we forgot
     this.usedAt = performance.now();
-    if (down && event.code === "KeyG" && !event.repeat) this.closed = !this.closed;
-    if (down) this.keys.add(event.code);
-    else this.keys.delete(event.code);
+    if (event.code === "KeyG") this.closed = !this.closed;
+    this.keys.add(event.code);
   }
 
-  press(event, pad) {
-    this.usedAt = performance.now();
-    if (event.button === 2) this.closed = !this.closed;
-    if (event.button !== 0) return;
+  // Of two buttons only the first one pressed and the last one released are pointerdown and pointerup: what is held is
+  // in `buttons`, what has changed in `button`.
+  point(event, pad) {
+    const ended = event.type === "pointercancel" || event.type === "lostpointercapture";
+    if (ended || !(event.buttons & 1)) this.dragging = false;
+    else if (event.button === 0) this.drag(event, pad);
+    if (event.button === 2 && event.buttons & 2) this.closed = !this.closed;
+    if (event.button > -1 || this.dragging) this.usedAt = performance.now();
+    if (!this.dragging) return;
+    this.pixels[0] += event.movementX;
+    this.pixels[1] += event.movementY;
+  }
+
+  drag(event, pad) {
     pad.setPointerCapture(event.pointerId);
     pad.focus();
     this.dragging = true;
-    this.pixels = [0, 0];
-  }
-
-  move(event) {
-    if (!this.dragging) return;
-    this.usedAt = performance.now();
-    this.pixels[0] += event.movementX;
-    this.pixels[1] += event.movementY;
+    this.pixels = [-event.movementX, -event.movementY]; // the way to here is no motion
   }
 
   wheel(event) {
@@ -72,7 +85,7 @@ export class Keyboard {
     this.lift = Math.max(-0.5, Math.min(0.5, this.lift - event.deltaY * WHEEL));
   }
 
-  // The rest of a message, `seconds` after the last one.
+  // The rest of a message, `seconds` after the last one. Without a twist while it is not known what is held.
   read(seconds) {
     const twist = [0, 0, 0, 0, 0, 0];
     for (const [code, [index, direction]] of Object.entries(MOVES)) {
@@ -87,7 +100,7 @@ export class Keyboard {
     this.lift -= lift;
     return {
       device: "keyboard",
-      twist: twist.map(within),
+      twist: this.stuck ? null : twist,
       squeeze: this.dragging || this.keys.has("Space") ? 1 : 0,
       trigger: this.closed ? 1 : 0,
       buttons: Object.keys(BUTTONS).filter((code) => this.keys.has(code)).map((code) => BUTTONS[code]),

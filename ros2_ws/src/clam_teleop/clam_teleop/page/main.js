@@ -15,9 +15,21 @@ const camera = element("camera");
 let headset = null;
 let last = performance.now();
 
+const within = (low, value) => Math.max(low, Math.min(1, value)); // sticks and triggers go a little beyond their range
+
+// Whether it went. The e-stop of every device counts, whichever leads the arm.
 function send(input, stamp) {
-  const buttons = [...new Set([...input.buttons, ...clicked])];
-  connection.send({ ...input, buttons, stamp });
+  const stop = keyboard.stop || gamepad.stop ? ["estop"] : [];
+  const sent = connection.send({
+    ...input,
+    ...(input.twist && { twist: input.twist.map((value) => within(-1, value)) }),
+    squeeze: within(0, input.squeeze),
+    trigger: within(0, input.trigger),
+    buttons: [...new Set([...input.buttons, ...clicked, ...stop])],
+    stamp,
+  });
+  if (sent) keyboard.stop = false;
+  return sent;
 }
 
 function view() {
@@ -61,17 +73,25 @@ function showCamera(wanted) {
 
 for (const button of document.querySelectorAll("[data-button]")) {
   const name = button.dataset.button;
-  button.addEventListener("pointerdown", () => { clicked.add(name); });
-  for (const end of ["pointerup", "pointerleave", "pointercancel"]) {
+  button.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    button.setPointerCapture(event.pointerId); // or a release elsewhere would be missed
+    clicked.add(name);
+  });
+  for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
     button.addEventListener(end, () => { clicked.delete(name); });
   }
+  button.addEventListener("pointermove", (event) => { if (!(event.buttons & 1)) clicked.delete(name); });
+  button.addEventListener("contextmenu", (event) => event.preventDefault());
   button.addEventListener("click", () => button.blur()); // or Space would press it again
 }
 window.addEventListener("blur", () => clicked.clear());
 camera.addEventListener("error", () => setTimeout(showCamera, 2000, false));
 
-const mode = await supportedMode();
-if (mode) {
+connection.addEventListener("status", show);
+requestAnimationFrame(frame);
+supportedMode().then((mode) => {
+  if (!mode) return;
   const start = element("headset");
   headset = new Headset(mode, send, view);
   start.hidden = false;
@@ -79,6 +99,4 @@ if (mode) {
     connection.refusal = `the headset's session did not start: ${error.message}`;
     show();
   }));
-}
-connection.addEventListener("status", show);
-requestAnimationFrame(frame);
+});
