@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import itertools
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # small networks, busy machine: threads would wait for each other
 
@@ -21,12 +24,26 @@ _tests = itertools.count()
 
 
 @pytest.fixture(autouse=True)
-def domain(monkeypatch: pytest.MonkeyPatch) -> int:
+def domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A ROS_DOMAIN_ID of this test's own, on this machine only: tests and users' robots do not hear each other."""
-    number = 1 + (os.getpid() * 13 + next(_tests)) % 100  # above 101 lie the ports of outgoing connections
+    number, lock = _free_domain(os.getpid() * 13 + next(_tests))
     monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    return number
+    yield number
+    lock.close()
+
+
+def _free_domain(first: int) -> tuple[int, IO[str]]:
+    """A domain that no other test run on this machine uses now, and the lock that says so."""
+    for number in (1 + (first + i) % 100 for i in range(100)):  # above 101 lie the ports of outgoing connections
+        lock = (Path(tempfile.gettempdir()) / f"clam-tests-{os.getuid()}-domain-{number}").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        return number, lock
+    raise RuntimeError("all ROS domains from 1 to 100 are in use by tests: end other test runs first")
 
 
 @pytest.fixture
