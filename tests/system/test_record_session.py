@@ -17,6 +17,7 @@ rclpy = pytest.importorskip("rclpy", reason="needs rclpy")
 
 from std_msgs.msg import String  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
+from trajectory_msgs.msg import JointTrajectory  # noqa: E402
 
 from clam_core.cli import main  # noqa: E402
 from clam_core.data.inspect import known_actions  # noqa: E402
@@ -33,11 +34,16 @@ class Operator:
 
     def __init__(self, launched: subprocess.Popen[str]) -> None:
         self.status: dict[str, Any] = {}
+        self.commands = 0
         self._launched = launched
         self._node = rclpy.create_node("operator")
         self._executor = rclpy.executors.SingleThreadedExecutor()
         self._executor.add_node(self._node)
         self._node.create_subscription(String, "record/status", self._on_status, 10)
+        self._node.create_subscription(JointTrajectory, "command", self._on_command, 10)
+
+    def _on_command(self, _: JointTrajectory) -> None:
+        self.commands += 1
 
     def _on_status(self, message: String) -> None:
         self.status = json.loads(message.data)
@@ -89,6 +95,7 @@ def test_a_session_with_the_simulated_robot_imports_and_says_what_it_covers(
     session: tuple[Operator, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     operator, out = session
+    operator.until(lambda: operator.commands > 0, "the first squeeze")  # before it teleoperation sends nothing
     for kept in range(2):
         operator.until(lambda: operator.press("start")[0], "an episode")
         operator.until(lambda: operator.status.get("seconds", 0.0) > SECONDS, "its end")
