@@ -25,7 +25,7 @@ class Kitchen:
     """One kitchen task. `image_size` adds square images of `camera`: one name, or several with commas.
 
     Small images are drawn as large as the robot's cameras give them, and shrunk as those are: a policy that learned
-    from rougher drawings failed on the robot's images.
+    from rougher drawings did worse on the robot's images.
 
     Reward and success of a step follow from the score that `clam_core.envs.kitchen_tasks` gives to it: the reward is
     that score, and success is a score of 1.
