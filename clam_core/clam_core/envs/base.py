@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -50,16 +51,27 @@ class Environment(Protocol):
         """Free the simulator and its graphics context."""
 
 
-def square_cameras(names: str, size: int | None) -> tuple[CameraSpec, ...]:
+def check_camera(env: str, camera: str, valid: Sequence[str]) -> str:
+    """`camera`, if `env` has it.
+
+    Raises:
+        ClamError: it has not.
+    """
+    if camera not in valid:
+        raise ClamError(f"unknown {env} camera '{camera}', valid: {', '.join(valid)}")
+    return camera
+
+
+def square_cameras(names: str, size: int | None, check: Callable[[str], str] = str) -> tuple[CameraSpec, ...]:
     """The cameras `names`, one or several with commas between, with square images; none without a `size` [pixels].
 
     Raises:
-        ClamError: a name is empty or given twice.
+        ClamError: a name is empty or given twice, or `check` refuses it.
     """
     each = [name.strip() for name in names.split(",")]
     if not all(each) or len(set(each)) < len(each):
         raise ClamError(f"cameras '{names}' must be different names with commas between them")
-    return tuple(CameraSpec(name, size, size) for name in each) if size else ()
+    return tuple(CameraSpec(check(name), size, size) for name in each) if size else ()
 
 
 def check_action(action: npt.NDArray[Any], spec: EnvironmentSpec) -> npt.NDArray[np.float64]:

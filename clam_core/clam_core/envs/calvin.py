@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clam_core.envs import base
 from clam_core.envs.base import Step, check_action, square_cameras
 from clam_core.envs.calvin_simulator import CalvinSimulator
 from clam_core.envs.calvin_spec import CAMERAS, MAX_STEPS, binarize_gripper, calvin_spec
@@ -31,9 +32,7 @@ class Calvin:
     def __init__(
         self, task: str, *, max_steps: int = MAX_STEPS, image_size: int | None = None, camera: str = CAMERAS[0]
     ) -> None:
-        cameras = square_cameras(camera, image_size)
-        for one in cameras:
-            check_camera(one.name)
+        cameras = square_cameras(camera, image_size, check_camera)
         self.spec = calvin_spec(task_name(task), max_steps=max_steps, cameras=cameras)
         self._oracle_task = oracle_name(self.spec.task)
         self._simulator = CalvinSimulator()
@@ -76,6 +75,4 @@ def check_camera(camera: str) -> str:
     Raises:
         ClamError: it has not.
     """
-    if camera not in CAMERAS:
-        raise ClamError(f"unknown CALVIN camera '{camera}', valid: {', '.join(CAMERAS)}")
-    return camera
+    return base.check_camera("CALVIN", camera, CAMERAS)

@@ -10,15 +10,13 @@ import numpy.typing as npt
 from clam_core.data.images import resize
 from clam_core.envs.base import Step, check_action, square_cameras
 from clam_core.envs.kitchen_simulator import KitchenSimulator
-from clam_core.envs.kitchen_spec import CAMERAS, MAX_STEPS, check_camera, kitchen_spec
+from clam_core.envs.kitchen_spec import CAMERAS, IMAGE_HEIGHT, MAX_STEPS, check_camera, kitchen_spec
 from clam_core.envs.kitchen_tasks import RULES, Situation, sample_layout, task_name
 from clam_core.errors import ClamError
 from clam_core.spec import EnvironmentSpec, Observation
 
 if TYPE_CHECKING:
     from clam_core.envs.rendering import OffscreenRenderer
-
-DRAWN = 480  # height of what the robot's cameras give [pixels]
 
 
 class Kitchen:
@@ -36,9 +34,7 @@ class Kitchen:
     def __init__(
         self, task: str, *, max_steps: int = MAX_STEPS, image_size: int | None = None, camera: str = CAMERAS[0]
     ) -> None:
-        cameras = square_cameras(camera, image_size)
-        for one in cameras:
-            check_camera(one.name)
+        cameras = square_cameras(camera, image_size, check_camera)
         self.spec = kitchen_spec(task_name(task), max_steps=max_steps, cameras=cameras)
         self._rule = RULES[self.spec.task]
         self._simulator = KitchenSimulator()
@@ -86,6 +82,6 @@ class Kitchen:
     def _observation(self) -> Observation:
         observation: Observation = {"state": self._simulator.state()}
         for camera in self.spec.observation.cameras:
-            size = max(DRAWN, camera.height)
+            size = max(IMAGE_HEIGHT, camera.height)
             observation[camera.name] = resize(self.render(size, size, camera.name), camera.height, camera.width)
         return observation

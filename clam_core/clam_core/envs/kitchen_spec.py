@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from clam_core.errors import ClamError
+from clam_core.envs import base
 from clam_core.spec import ActionSpec, CameraSpec, EnvironmentSpec, ObservationSpec
 from clam_description import ARM_JOINTS, FINGER_JOINTS, joint_limits
 
 RATE = 5.0  # [Hz], Appendix F
 MAX_STEPS = 100  # Appendix F
 CAMERAS = ("external", "over_shoulder")  # Appendix F
+IMAGE_WIDTH, IMAGE_HEIGHT = 640, 480  # of what the robot's cameras give [pixels]
 GRIPPER = "gripper"  # the gap between the fingers [m]
 
 _JOINTS = (*ARM_JOINTS, GRIPPER)
@@ -74,6 +75,4 @@ def check_camera(camera: str) -> str:
     Raises:
         ClamError: it has not.
     """
-    if camera not in CAMERAS:
-        raise ClamError(f"unknown kitchen camera '{camera}', valid: {', '.join(CAMERAS)}")
-    return camera
+    return base.check_camera("kitchen", camera, CAMERAS)

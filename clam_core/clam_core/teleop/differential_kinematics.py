@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clam_core.envs.mujoco_package import without_shapes
 from clam_core.errors import ClamError
 from clam_core.teleop.frames import Pose
 
@@ -121,10 +122,7 @@ def _model(urdf: str, joints: Sequence[str], links: Sequence[str]) -> Any:
     """MuJoCo model of the arm: no shapes, and all joints but `joints` fixed where they are at zero."""
     import mujoco
 
-    robot = ElementTree.fromstring(urdf)
-    for link in robot.findall("link"):
-        for shape in [*link.findall("visual"), *link.findall("collision")]:
-            link.remove(shape)
+    robot = without_shapes(urdf)
     for joint in robot.findall("joint"):
         if joint.get("name") not in joints:
             joint.set("type", "fixed")

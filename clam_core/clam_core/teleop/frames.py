@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial.transform import Rotation
 
 Vector = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float64]
@@ -41,49 +41,27 @@ def from_webxr(position: Sequence[float], orientation: Sequence[float], yaw: flo
 
 def from_quaternion(orientation: Sequence[float]) -> Matrix:
     """Rotation ``(3, 3)`` of a unit quaternion x, y, z, w."""
-    x, y, z, w = orientation
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
+    return np.asarray(Rotation.from_quat(orientation).as_matrix())
 
 
 def about(axis: Sequence[float], angle: float) -> Matrix:
     """Rotation ``(3, 3)`` by `angle` [rad] about a unit vector."""
-    x, y, z = axis
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    rotation: Matrix = np.eye(3) + math.sin(angle) * cross + (1 - math.cos(angle)) * cross @ cross
-    return rotation
+    return turn(angle * np.asarray(axis, dtype=np.float64))
 
 
 def turn(vector: Vector) -> Matrix:
     """Rotation ``(3, 3)`` of a rotation vector ``(3,)``: its direction is the axis, its length the angle [rad]."""
-    angle = float(np.linalg.norm(vector))
-    return np.eye(3) if angle < 1e-12 else about((vector / angle).tolist(), angle)
+    return np.asarray(Rotation.from_rotvec(vector).as_matrix())
 
 
 def rotation_vector(rotation: Matrix) -> Vector:
     """The rotation vector ``(3,)`` [rad] of a rotation ``(3, 3)``; its length is at most π."""
-    angle = angle_of(rotation)
-    if angle < 1e-9:
-        return np.zeros(3)
-    if angle > math.pi - 1e-4:  # half a turn: the difference below vanishes, the sum does not
-        column = int(np.argmax(np.diag(rotation)))
-        axis = (rotation + np.eye(3))[:, column]
-        return np.asarray(angle * axis / np.linalg.norm(axis))
-    difference = rotation - rotation.T
-    axis = np.array([difference[2, 1], difference[0, 2], difference[1, 0]])
-    return np.asarray(angle * axis / np.linalg.norm(axis))
+    return np.asarray(Rotation.from_matrix(rotation).as_rotvec())
 
 
 def angle_of(rotation: Matrix) -> float:
     """Angle of a rotation ``(3, 3)`` [rad], 0 to π."""
-    difference = rotation - rotation.T
-    sine = math.sqrt(difference[2, 1] ** 2 + difference[0, 2] ** 2 + difference[1, 0] ** 2) / 2
-    return math.atan2(sine, (float(np.trace(rotation)) - 1) / 2)
+    return float(Rotation.from_matrix(rotation).magnitude())
 
 
 def towards(start: Pose, goal: Pose, distance: float, angle: float) -> Pose:

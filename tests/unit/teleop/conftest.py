@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,17 +37,27 @@ def forward() -> ForwardKinematics:
 
 
 @pytest.fixture
-def kinematics(limits: Limits) -> DifferentialKinematics:
-    return DifferentialKinematics(
-        urdf("wx250s"),
-        ARM_JOINTS,
-        base=BASE_LINK,
-        tip=END_EFFECTOR_LINK,
-        lower=limits.lower,
-        upper=limits.upper,
-        speed=[1.5] * 6,
-        straight=["forearm_roll"],
-    )
+def make_kinematics(limits: Limits) -> Callable[..., DifferentialKinematics]:
+    """``make_kinematics(description="wx250s", straight=())``."""
+
+    def make(description: str = "wx250s", straight: Sequence[str] = ()) -> DifferentialKinematics:
+        return DifferentialKinematics(
+            urdf(description),
+            ARM_JOINTS,
+            base=BASE_LINK,
+            tip=END_EFFECTOR_LINK,
+            lower=limits.lower,
+            upper=limits.upper,
+            speed=[1.5] * 6,
+            straight=straight,
+        )
+
+    return make
+
+
+@pytest.fixture
+def kinematics(make_kinematics: Callable[..., DifferentialKinematics]) -> DifferentialKinematics:
+    return make_kinematics(straight=["forearm_roll"])
 
 
 class Rig:

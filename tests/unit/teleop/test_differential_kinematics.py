@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -23,16 +25,10 @@ def test_its_pose_is_that_of_the_safety_filters_kinematics(
     assert kinematics.pose.rotation == pytest.approx(expected[:3, :3], abs=1e-9)
 
 
-def test_a_base_that_stands_elsewhere_changes_nothing(limits: Limits, forward: ForwardKinematics) -> None:
-    placed = DifferentialKinematics(
-        urdf("workcell"),
-        ARM_JOINTS,
-        base=BASE_LINK,
-        tip=END_EFFECTOR_LINK,
-        lower=limits.lower,
-        upper=limits.upper,
-        speed=[1.5] * 6,
-    )
+def test_a_base_that_stands_elsewhere_changes_nothing(
+    make_kinematics: Callable[..., DifferentialKinematics], forward: ForwardKinematics
+) -> None:
+    placed = make_kinematics("workcell")
     placed.reset(BEGIN)
     assert placed.pose.position == pytest.approx(forward.position(BEGIN), abs=1e-9)
     goal = Pose(np.add(placed.pose.position, [0.0, 0.05, 0.0]), placed.pose.rotation)
@@ -42,17 +38,9 @@ def test_a_base_that_stands_elsewhere_changes_nothing(limits: Limits, forward: F
 
 
 @pytest.fixture
-def free(limits: Limits) -> DifferentialKinematics:
+def free(make_kinematics: Callable[..., DifferentialKinematics]) -> DifferentialKinematics:
     """Without a joint that is kept straight."""
-    return DifferentialKinematics(
-        urdf("wx250s"),
-        ARM_JOINTS,
-        base=BASE_LINK,
-        tip=END_EFFECTOR_LINK,
-        lower=limits.lower,
-        upper=limits.upper,
-        speed=[1.5] * 6,
-    )
+    return make_kinematics()
 
 
 def wander(kinematics: DifferentialKinematics, seed: int) -> np.ndarray:

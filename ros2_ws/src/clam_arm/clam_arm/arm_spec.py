@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 from typing import Any
 
-from clam_core.envs.mujoco_package import import_mujoco
+from clam_core.envs.mujoco_package import import_mujoco, without_shapes
 from clam_core.envs.servos import add_servo
 from clam_core.errors import ClamError
 from clam_core.safety import Limits
@@ -22,10 +22,7 @@ def arm_spec(urdf: str, limits: Limits) -> Any:
         ClamError: the URDF lacks a joint, or MuJoCo refuses it.
     """
     mujoco = import_mujoco(BACKEND)
-    robot = ElementTree.fromstring(urdf)
-    for link in robot.findall("link"):
-        for shape in [*link.findall("visual"), *link.findall("collision")]:
-            link.remove(shape)
+    robot = without_shapes(urdf)
     try:
         spec = mujoco.MjSpec.from_string(ElementTree.tostring(robot, encoding="unicode"))
     except ValueError as error:

@@ -13,7 +13,7 @@ from sensor_msgs.msg import JointState
 
 from clam_camera.calibration import Calibration, pinhole
 from clam_camera.source import CameraLost, Frame, Properties, Settings
-from clam_core.envs.kitchen_spec import CAMERAS, check_camera
+from clam_core.envs.kitchen_spec import CAMERAS, IMAGE_HEIGHT, IMAGE_WIDTH, check_camera
 from clam_core.envs.kitchen_view import KitchenView, focal_length
 from clam_core.errors import ClamError
 from clam_ros import names
@@ -21,7 +21,7 @@ from clam_ros.messages import MessageRefused, NamedVectorReader
 from clam_ros.qos import LATEST
 from clam_ros.stamps import to_ns
 
-WIDTH, HEIGHT, RATE = 640, 480, 30.0  # [pixels], [Hz] where nothing is asked for
+RATE = 30.0  # [Hz] where nothing is asked for
 PATIENCE = 2.0  # [s] without a scene until the camera is lost
 MEND = "start it with `ros2 run clam_sim kitchen_world` or `clam-launch sim_kitchen`"
 
@@ -41,7 +41,7 @@ class KitchenCamera:
             raise ClamError("camera backend 'mujoco' gives no depth: set depth to false")
         self._camera = check_camera(settings.device or CAMERAS[0])
         self._namespace = settings.namespace
-        self._width, self._height = settings.width or WIDTH, settings.height or HEIGHT
+        self._width, self._height = settings.width or IMAGE_WIDTH, settings.height or IMAGE_HEIGHT
         self._rate = settings.rate or RATE
         self._node: Node | None = None
         self._view: KitchenView | None = None
