@@ -9,6 +9,7 @@ from torch import Tensor
 
 from clam_core.methods.base import Datasets, Losses, Method, Stage, current_target
 from clam_core.models.build import build_lam
+from clam_core.models.images import relative_change
 from clam_core.models.latent_space import LatentActions
 from clam_core.models.observations import Observations
 from clam_core.spec import EnvironmentSpec
@@ -98,7 +99,9 @@ class Clam(Method):
             prediction = lam.predict(past, latent.z)  # line 5
             last = slice(-latent.z.shape[1], None)
             mask = batch.mask[:, step : step + context + 1]
-            errors.append(masked_mse(prediction, lam.observed(window)[:, last], mask[:, last]))  # line 6
+            truth = lam.observed(window.time(last))
+            weight = self.change_weight(window, truth)
+            errors.append(masked_mse(prediction, truth, mask[:, last], weight))  # line 6
             latent_losses.append(latent.loss)
             if step + 1 < steps:
                 past = lam.advance(past, prediction[:, -1])
@@ -106,6 +109,14 @@ class Clam(Method):
         loss = self.config.lam.reconstruction_weight * reconstruction + latent_loss
         losses = {"loss": loss, "reconstruction": reconstruction}
         return losses if self.config.lam.latent.kind == "continuous" else losses | {"latent": latent_loss}
+
+    def change_weight(self, window: Observations, truth: Tensor) -> Tensor | None:
+        """Weights ``(B, L, 1, H, W)`` of the pixels' errors for ``lam.change_weight``; None: all count alike."""
+        share = self.config.lam.change_weight
+        if not share or not self.lam.predicts_images:
+            return None
+        before = self.lam.observed(window)[:, -1 - truth.shape[1] : -1]
+        return (1 - share) + share * relative_change(before, truth)
 
     def action_error(self, play: Batch, z: Tensor) -> Tensor:
         """Lines 10–11."""
@@ -191,7 +202,7 @@ class Clam(Method):
         for batch in self.evaluation_batches(held_out.with_span(self.lam_span)):
             latent = self.lam.infer(batch.window)
             prediction = self.lam.predict(batch.window.time(slice(0, -1)), latent.z)[:, -1]
-            current, truth = (self.lam.observed(batch.window)[:, i] for i in (-2, -1))
+            current, truth = self.lam.observed(batch.window.time(slice(-2, None))).unbind(1)
             if not self.lam.predicts_images:
                 prediction, current, truth = prediction[:, entries], current[:, entries], truth[:, entries]
             errors.append(torch.stack([(p - truth).square().flatten(1).mean(1) for p in (prediction, current)]))

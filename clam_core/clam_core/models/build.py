@@ -6,6 +6,7 @@ from torch import nn
 
 from clam_core.errors import ClamError
 from clam_core.models.config import InputShape, LamConfig
+from clam_core.models.feature_fdm import FeatureFDM
 from clam_core.models.impala_lam import ImpalaFDM, ImpalaIDM
 from clam_core.models.lam import LatentActionModel
 from clam_core.models.latent_space import LatentSpace
@@ -46,6 +47,8 @@ def build_fdm(config: LamConfig, shape: InputShape) -> nn.Module:
     if config.architecture == "transformer":
         return TransformerFDM(shape.state_dim, config.latent_dim, config.transformer)
     assert shape.image is not None
+    if config.target == "features":
+        return FeatureFDM(shape.image, shape.state_dim, config)
     if config.architecture == "space_time":
         return SpaceTimeFDM(shape.image, shape.state_dim, config.latent_dim, config.patch_size, config.transformer)
     return ImpalaFDM(shape.image, shape.state_dim, config)
@@ -53,6 +56,11 @@ def build_fdm(config: LamConfig, shape: InputShape) -> nn.Module:
 
 def _check(config: LamConfig, shape: InputShape) -> None:
     states, images = ("mlp", "transformer"), ("space_time", "impala")
+    if config.target == "features" and config.architecture != "impala":
+        raise ClamError(
+            f"lam.target=features goes with lam.architecture=impala, not '{config.architecture}'; "
+            "use lam.target=observation"
+        )
     if shape.image is None and config.architecture in images:
         raise ClamError(
             f"lam.architecture '{config.architecture}' learns from images: name features.cameras, "

@@ -8,6 +8,7 @@ from clam_core.errors import ClamError, did_you_mean
 
 LATENT_KINDS = ("continuous", "gaussian", "vq", "residual_vq", "fsq")
 LAM_ARCHITECTURES = ("mlp", "transformer", "space_time", "impala")
+LAM_TARGETS = ("observation", "features")
 POLICY_ARCHITECTURES = ("mlp", "action_token")
 POLICY_ENCODERS = ("linear", "none", "mlp", "impala", "idm")
 
@@ -86,6 +87,11 @@ class CnnConfig:
     channels: tuple[int, ...] = (16, 32, 32)
     scale: int = 4  # multiplies all channels
     embedding_dim: int = 256
+    patch: int = 1  # above 1: the network works on embedded patches of so many pixels each way, not on pixels
+
+    def __post_init__(self) -> None:
+        if self.patch < 1 or not self.channels:
+            raise ClamError(f"cnn.patch ({self.patch}) must be at least 1, and cnn.channels not empty")
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,10 @@ class LamConfig:
 
     `context` H counts the observations before o_t: the paper's "context len 2" is o_{t−1} and o_t, H = 1. Images are
     resized to `image_size` for the latent action model (null: it sees what the policy sees).
+
+    Beyond the paper, for images: with `target` ``features`` the latent FDM predicts what a frozen ResNet-18 (filled
+    from `resnet_weights`, torchvision's file; null: random) makes of the next image, not its pixels. `change_weight`
+    is the share of the pixels' error that counts where the picture changes, in proportion to the change.
     """
 
     architecture: str = "mlp"
@@ -110,9 +120,17 @@ class LamConfig:
     image_size: int | None = None
     patch_size: int = 16  # space_time
     cnn: CnnConfig = field(default_factory=CnnConfig)  # impala
+    target: str = "observation"
+    resnet_weights: str | None = None
+    change_weight: float = 0.0
 
     def __post_init__(self) -> None:
         check_choice("lam.architecture", self.architecture, LAM_ARCHITECTURES)
+        check_choice("lam.target", self.target, LAM_TARGETS)
+        if not 0 <= self.change_weight <= 1:
+            raise ClamError(f"lam.change_weight must be between 0 and 1, got {self.change_weight}")
+        if self.target == "features" and (self.steps > 1 or self.change_weight):
+            raise ClamError("lam.target=features goes with lam.steps=1 and lam.change_weight=0: nothing is drawn")
         if self.steps < 1 or self.context < 0 or self.latent_dim < 1:
             raise ClamError(
                 f"lam.steps ({self.steps}) and lam.latent_dim ({self.latent_dim}) must be at least 1, "

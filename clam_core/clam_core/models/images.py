@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import avg_pool2d, interpolate
+
+NEIGHBOURHOOD = 5  # [pixels]
+STILL = 1e-3  # a mean change of images in [0, 1] that is noise
 
 
 def resize(images: Tensor, size: int) -> Tensor:
@@ -23,3 +26,14 @@ def stack_frames(frames: Tensor, cameras: int) -> Tensor:
     *leading, stack, _, height, width = frames.shape
     apart = frames.reshape(*leading, stack, cameras, 3, height, width)
     return apart.transpose(-5, -4).flatten(-5, -3)
+
+
+def relative_change(before: Tensor, after: Tensor) -> Tensor:
+    """How much changed around each pixel, by the picture's mean: ``(B, L, C, H, W)``, the same → ``(B, L, 1, H, W)``.
+
+    1 on average, less where (nearly) nothing in the picture changed: its noise is not worth predicting.
+    """
+    change = (after - before).abs().mean(2).flatten(0, 1).unsqueeze(1)
+    around = avg_pool2d(change, NEIGHBOURHOOD, stride=1, padding=NEIGHBOURHOOD // 2)
+    relative = around / (around.mean((-2, -1), keepdim=True) + STILL)
+    return relative.view(*before.shape[:2], 1, *before.shape[-2:])

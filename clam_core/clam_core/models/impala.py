@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from clam_core.errors import ClamError
 from clam_core.models.config import CnnConfig
 
 
@@ -45,31 +46,59 @@ class ConvSequence(nn.Module):
 
 
 class ImpalaCnn(nn.Module):
-    """One `ConvSequence` per entry of `channels`, all widths times `scale`; `widths` are those that result."""
+    """One `ConvSequence` per entry of `channels`, all widths times `scale`; `widths` are those that result.
+
+    With `patch` p > 1 a stem embeds every patch of p×p pixels first: the sequences then work on 1 / p² of the places.
+    """
 
     def __init__(self, in_channels: int, config: CnnConfig) -> None:
         super().__init__()
+        self.patch = config.patch
         self.widths = tuple(channels * config.scale for channels in config.channels)
+        self.stem_width = in_channels if self.patch == 1 else self.widths[0]
+        self.stem = Patches(in_channels, self.stem_width, self.patch) if self.patch > 1 else nn.Identity()
         self.sequences = nn.ModuleList(
             ConvSequence(before, after)
-            for before, after in zip((in_channels, *self.widths[:-1]), self.widths, strict=True)
+            for before, after in zip((self.stem_width, *self.widths[:-1]), self.widths, strict=True)
         )
 
     def output_shape(self, height: int, width: int) -> tuple[int, int, int]:
-        """Channels, height and width of the feature map of images of that size."""
-        return self.widths[-1], halve(height, len(self.sequences)), halve(width, len(self.sequences))
+        """Channels, height and width of the feature map of images of that size.
+
+        Raises:
+            ClamError: the image does not divide into patches.
+        """
+        if height % self.patch or width % self.patch:
+            raise ClamError(
+                f"images of {height}×{width} do not divide into patches of cnn.patch {self.patch}: "
+                "choose an image size or a cnn.patch that fit"
+            )
+        times = len(self.sequences)
+        return self.widths[-1], halve(height // self.patch, times), halve(width // self.patch, times)
 
     def stages(self, images: Tensor) -> list[Tensor]:
-        """Images ``(B, C, H, W)`` in [0, 1] → the feature map after every sequence, the largest first."""
-        maps = []
+        """Images ``(B, C, H, W)`` in [0, 1] → what the sequences see and what comes of each, the largest first."""
+        maps = [self.stem(images)]
         for sequence in self.sequences:
-            images = sequence(images)
-            maps.append(images)
+            maps.append(sequence(maps[-1]))
         return maps
 
     def forward(self, images: Tensor) -> Tensor:
         """Images ``(B, C, H, W)`` in [0, 1] → feature map, its shape is `output_shape`."""
         return self.stages(images)[-1]
+
+
+class Patches(nn.Module):
+    """Patches of p×p pixels, each embedded by the same linear map: ``(B, C, H, W)`` → ``(B, C', H/p, W/p)``."""
+
+    def __init__(self, in_channels: int, channels: int, patch: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(in_channels, channels, patch, stride=patch)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``(B, C, H, W)`` → ``(B, C', H/p, W/p)``."""
+        maps: Tensor = self.convolution(images)
+        return maps
 
 
 class ImpalaEncoder(nn.Module):
@@ -105,3 +134,8 @@ class MapEmbedding(nn.Module):
 def halve(size: int, times: int) -> int:
     """`size` in pixels after that many poolings, each of which rounds up."""
     return -(-size // (1 << times))
+
+
+def spread(vector: Tensor, maps: Tensor) -> Tensor:
+    """``(B, D)`` → ``(B, D, H, W)``, the same at every pixel of `maps`."""
+    return vector[:, :, None, None].expand(-1, -1, *maps.shape[-2:])

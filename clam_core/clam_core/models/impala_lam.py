@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clam_core.models.config import LamConfig
-from clam_core.models.impala import ConvSequence, ImpalaCnn, ImpalaEncoder, MapEmbedding, ResidualBlock, halve
+from clam_core.models.impala import ConvSequence, ImpalaCnn, ImpalaEncoder, MapEmbedding, ResidualBlock, halve, spread
 from clam_core.models.mlp import mlp
 from clam_core.models.observations import Observations
 
@@ -63,23 +63,25 @@ class ImpalaFDM(nn.Module):
         condition = config.latent_dim + frames * state_dim
         inputs = frames * channels + condition
         self.down = ImpalaCnn(inputs, config.cnn)
-        widths = self.down.widths
+        widths, patch = self.down.widths, config.cnn.patch
         self.bottleneck = UpBlock(widths[-1], condition, widths[-1])
-        skips, outputs = (*widths[-2::-1], inputs), (*widths[-2::-1], max(1, widths[0] // 2))
+        last = widths[0] if patch > 1 else max(1, widths[0] // 2)
+        skips, outputs = (*widths[-2::-1], self.down.stem_width), (*widths[-2::-1], last)
         self.up = nn.ModuleList(
             UpBlock(below, skip, out)
             for below, skip, out in zip((widths[-1], *outputs[:-1]), skips, outputs, strict=True)
         )
-        self.to_image = nn.Sequential(nn.ReLU(), nn.Conv2d(outputs[-1], channels, 3, padding=1))
+        to_patches = nn.Conv2d(last, channels * patch**2, 3, padding=1)
+        self.to_image = nn.Sequential(nn.ReLU(), to_patches, *[nn.PixelShuffle(patch)] * (patch > 1))
 
     def forward(self, past: Observations, z: Tensor) -> Tensor:
         """Past o_{t−H..t} with images ``(B, H+1, C, H, W)``, z_t ``(B, 1, Z)`` → next image ``(B, 1, C, H, W)``."""
         assert past.images is not None
         condition = torch.cat([z[:, 0], past.state.flatten(1)], dim=-1) if self.state_dim else z[:, 0]
         stacked = past.images.flatten(1, 2)
-        inputs = torch.cat([stacked, _spread(condition, stacked)], dim=1)
-        *skips, smallest = [inputs, *self.down.stages(inputs)]
-        maps: Tensor = self.bottleneck(smallest, _spread(condition, smallest))
+        inputs = torch.cat([stacked, spread(condition, stacked)], dim=1)
+        *skips, smallest = self.down.stages(inputs)
+        maps: Tensor = self.bottleneck(smallest, spread(condition, smallest))
         for block, skip in zip(self.up, reversed(skips), strict=True):
             maps = block(maps, skip)
         output: Tensor = self.to_image(maps)
@@ -99,11 +101,6 @@ class UpBlock(nn.Module):
             maps = functional.interpolate(maps, size=skip.shape[-2:], mode="nearest")
         joined: Tensor = self.layers(torch.cat([maps, skip], dim=1))
         return joined
-
-
-def _spread(vector: Tensor, maps: Tensor) -> Tensor:
-    """``(B, D)`` → ``(B, D, H, W)``, the same at every pixel of `maps`."""
-    return vector[:, :, None, None].expand(-1, -1, *maps.shape[-2:])
 
 
 def _clamped(images: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from clam_core.models.feature_fdm import FeatureFDM
 from clam_core.models.latent_space import LatentActions, LatentSpace
 from clam_core.models.observations import Observations
 
@@ -32,7 +33,10 @@ class LatentFDM(Protocol):
 
 
 class LatentActionModel(nn.Module):
-    """Latent IDM and latent FDM around a latent space. With `predicts_images` the FDM predicts images, else states."""
+    """Latent IDM and latent FDM around a latent space.
+
+    With `predicts_images` the FDM predicts images, or features of images (`FeatureFDM`), else states.
+    """
 
     def __init__(self, idm: nn.Module, fdm: nn.Module, latent_space: LatentSpace, *, predicts_images: bool) -> None:
         super().__init__()
@@ -50,10 +54,13 @@ class LatentActionModel(nn.Module):
         return prediction
 
     def observed(self, window: Observations) -> Tensor:
-        """What `predict` predicts, as observed: states ``(B, T, F)`` or images ``(B, T, C, H, W)``."""
+        """What `predict` predicts, as observed: states ``(B, T, F)``, images or feature maps ``(B, T, C, H, W)``."""
         if not self.predicts_images:
             return window.state
         assert window.images is not None
+        if isinstance(self.fdm, FeatureFDM):
+            features: Tensor = self.fdm.features(window.images)
+            return features
         return window.images
 
     def advance(self, past: Observations, prediction: Tensor) -> Observations:

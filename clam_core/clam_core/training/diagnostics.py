@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 
-def masked_mse(prediction: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-    """Mean squared error of ``(B, L, …)`` over the steps where `mask` ``(B, L)`` holds."""
-    error = (prediction - truth).square().flatten(2).mean(-1)
+def masked_mse(prediction: Tensor, truth: Tensor, mask: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean squared error of ``(B, L, …)`` over the steps where `mask` ``(B, L)`` holds; `weight` broadcasts to it."""
+    squared = (prediction - truth).square()
+    error = (squared if weight is None else squared * weight).flatten(2).mean(-1)
     return (error * mask).sum() / mask.sum().clamp_min(1)
 
 

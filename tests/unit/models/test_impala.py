@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from clam_core.errors import ClamError
 from clam_core.models.config import CnnConfig, LamConfig
 from clam_core.models.impala import ImpalaCnn, ImpalaEncoder
 from clam_core.models.impala_lam import ImpalaFDM, ImpalaIDM
@@ -40,7 +43,16 @@ def test_the_cnn_announces_the_shape_of_its_map(size: tuple[int, int]) -> None:
     maps = cnn(torch.rand(2, 6, *size))
     assert maps.shape == (2, *cnn.output_shape(*size))
     assert cnn.widths == (8, 16, 16)
-    assert [m.shape[1] for m in cnn.stages(torch.rand(1, 6, *size))] == [8, 16, 16]
+    assert [m.shape[1] for m in cnn.stages(torch.rand(1, 6, *size))] == [6, 8, 16, 16]
+
+
+def test_a_cnn_of_patches_works_on_fewer_places() -> None:
+    cnn = ImpalaCnn(6, replace(SMALL, patch=4))
+    maps = cnn.stages(torch.rand(2, 6, 64, 48))
+    assert [tuple(m.shape[1:]) for m in maps] == [(4, 16, 12), (4, 8, 6), (8, 4, 3), (8, 2, 2)]
+    assert cnn.output_shape(64, 48) == (8, 2, 2)
+    with pytest.raises(ClamError, match=r"50×64 do not divide into patches of cnn.patch 4"):
+        ImpalaEncoder((3, 50, 64), replace(SMALL, patch=4))
 
 
 def test_the_encoder_embeds_and_all_of_it_learns() -> None:
@@ -130,11 +142,11 @@ def _moving_squares(count: int, generator: torch.Generator) -> Tensor:
     return inside[:, :, None].expand(-1, -1, 3, -1, -1)
 
 
-@pytest.mark.parametrize("residual", [False, True])
-def test_the_lam_reconstructs_a_moving_square_better_than_copying_the_last_frame(residual: bool) -> None:
+@pytest.mark.parametrize(("residual", "patch"), [(False, 1), (True, 1), (True, 2)])
+def test_the_lam_reconstructs_a_moving_square_better_than_copying_the_last_frame(residual: bool, patch: int) -> None:
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)
-    cnn = CnnConfig((8, 16, 16), scale=1, embedding_dim=32)
+    cnn = CnnConfig((8, 16, 16), scale=1, embedding_dim=32, patch=patch)
     config = LamConfig("impala", latent_dim=4, residual=residual, cnn=cnn)
     idm, fdm = ImpalaIDM((3, 16, 16), 0, 4, config), ImpalaFDM((3, 16, 16), 0, config)
     lam = LatentActionModel(idm, fdm, LatentSpace(config.latent, 4), predicts_images=True)
