@@ -43,6 +43,11 @@ class Rollout:
         """Sum of rewards."""
         return float(self.rewards.sum())
 
+    @property
+    def best_reward(self) -> float:
+        """Highest reward of a step: in the kitchen, the score of the episode (Appendix F)."""
+        return float(self.rewards.max())
+
 
 def rollout(env: Environment, policy: Agent, seed: int, on_step: Callable[[], None] = lambda: None) -> Rollout:
     """One episode from `seed` until the step budget is used up; `on_step` is called after reset and every step."""

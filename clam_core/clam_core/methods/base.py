@@ -26,6 +26,9 @@ from clam_core.training.diagnostics import masked_mse, r_squared
 from clam_core.training.sampler import Sampler
 from clam_core.training.transitions import Batch, RawEpisodes, Span, Transitions
 
+#: How far scaled actions reach beyond the labeled ones, in ranges of these (``grounding.action_range=data``).
+ACTION_MARGIN = 0.1
+
 #: Scalars of one update; key ``loss`` is what is minimized.
 Losses = dict[str, Tensor]
 
@@ -109,9 +112,17 @@ class Method(nn.Module, ABC):
         """The stages in order. A stage is built when the one before it has ended."""
 
     def fit_features(self, data: Datasets) -> None:
-        """Standardize with the statistics of every state that this method may see."""
+        """Standardize with the statistics of every state that this method may see, and scale actions as asked for."""
         if self.config.features.standardize:
             self.actor.features.fit(state for role in data.roles().values() for state in role.states)
+        if self.config.grounding.action_range == "data" and data.labeled and data.labeled.actions:
+            actions = torch.cat(data.labeled.actions)
+            margin = ACTION_MARGIN * (actions.amax(0) - actions.amin(0)).clamp_min(
+                1e-3 * (self.actor.high - self.actor.low)
+            )
+            low, high = actions.amin(0) - margin, actions.amax(0) + margin
+            self.actor.low.copy_(torch.maximum(low, self.actor.low))
+            self.actor.high.copy_(torch.minimum(high, self.actor.high))
 
     def _actor_config(self) -> ActorConfig:
         config, features = self.config, self.config.features

@@ -60,6 +60,10 @@ class GroundingConfig:
     regularization that 50 labeled episodes need: what an action does shows in the motion, and much noise on the
     state keeps the labels from being learned by heart. State entries that a pattern of `exact` names get only
     `motion_noise`: those that an action cannot be told without, as whether a still gripper is open or closed.
+
+    Actions are scaled to [−1, 1]: by the environment's ``limits``, or, with `action_range` ``data``, by the range of
+    the labeled actions and a tenth of it on either side. Where joints may turn much farther than they do, the former
+    leaves nearly all of the loss to the gripper.
     """
 
     training: str = "joint"
@@ -70,8 +74,10 @@ class GroundingConfig:
     state_noise: float = 0.0
     motion_noise: float = 0.0
     exact: tuple[str, ...] = ()
+    action_range: str = "limits"
 
     def __post_init__(self) -> None:
+        check_choice("grounding.action_range", self.action_range, ("limits", "data"))
         check_choice("grounding.training", self.training, ("joint", "afterwards", "none"))
         if self.every < 1:
             raise ClamError(f"grounding.every must be at least 1, got {self.every}")

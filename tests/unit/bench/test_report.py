@@ -2,15 +2,18 @@
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from clam_core.bench.tables import TABLES
-from clam_core.bench.tables.report import AVERAGE, Entry, Summary, records, written
+from clam_core.bench.tables import TABLES, TableOptions
+from clam_core.bench.tables.report import records, written
 from clam_core.bench.tables.run_cell import Outcome
-from clam_core.bench.tables.statistics import average, estimate
+from clam_core.bench.tables.run_table import report
+from clam_core.bench.tables.statistics import average, difference, estimate
+from clam_core.bench.tables.summary import AVERAGE, Entry, Summary
 from clam_core.bench.tables.table import Request, Table
 from clam_core.cli import main
 from clam_core.evaluation import bootstrap_mean, wilson
@@ -22,6 +25,12 @@ def outcome(rate: float, returned: float = 50.0, **metrics: float) -> Outcome:
     return Outcome(successes, [returned] * 50, metrics, {"grounding/r2": 0.5}, 60.0, 10.0, 65.0, False, machine)
 
 
+def scored(*scores: float, resumed: bool = False) -> Outcome:
+    """Of the kitchen: rollouts with `scores`."""
+    whole = outcome(0.0)
+    return replace(whole, successes=[score == 1.0 for score in scores], scores=list(scores), resumed=resumed)
+
+
 def entry(table: Table, row: str, column: str, result: Outcome, seed: int = 0, setting: str = "recommended") -> Entry:
     cell = table.cell(row, column, seed, Request(setting))
     assert cell is not None
@@ -29,7 +38,7 @@ def entry(table: Table, row: str, column: str, result: Outcome, seed: int = 0, s
 
 
 def test_a_rate_has_wilsons_interval_over_the_rollouts_of_all_seeds() -> None:
-    found = estimate(TABLES["table4"], [[1.0] * 40 + [0.0] * 10, [1.0] * 30 + [0.0] * 20])
+    found = estimate("success", [[1.0] * 40 + [0.0] * 10, [1.0] * 30 + [0.0] * 20])
     assert found.value == 0.7 and (found.low, found.high) == wilson(70, 100)
     assert found.spread == pytest.approx(np.std([0.8, 0.6], ddof=1))
     assert (found.episodes, found.seeds) == (100, 2)
@@ -37,7 +46,7 @@ def test_a_rate_has_wilsons_interval_over_the_rollouts_of_all_seeds() -> None:
 
 def test_a_mean_has_a_bootstrap_interval() -> None:
     values = [0.1, 0.5, 0.9, 0.7]
-    found = estimate(TABLES["table1"], [values])
+    found = estimate("normalized_return", [values])
     assert (found.low, found.high) == bootstrap_mean(values)
 
 
@@ -47,6 +56,15 @@ def test_the_interval_of_an_average_sees_the_spread_over_seeds() -> None:
     assert agreed.value == disagreed.value == 0.5
     assert disagreed.high - disagreed.low > 2 * (agreed.high - agreed.low)
     assert agreed.low < 0.5 < agreed.high and agreed.spread == 0.0
+
+
+def test_a_gap_is_uncertain_where_either_row_is() -> None:
+    sure, unsure = [[[1.0] * 10] * 3], [[[0.0, 1.0] * 5] * 3]
+    found = difference(unsure, sure)
+    assert found.value == -0.5 and found.low < -0.5 < found.high < 0.0
+    back = difference(sure, unsure)
+    assert back.value == 0.5 and 0.0 < back.low < 0.5 < back.high
+    assert difference(sure, sure).low == difference(sure, sure).high == 0.0
 
 
 def test_every_record_says_what_ran_and_how_to_repeat_it() -> None:
@@ -68,6 +86,50 @@ def test_returns_are_normalized_to_one() -> None:
     table = TABLES["table1"]
     (record,) = records(table, [entry(table, "vpt", "Hopper-v5", outcome(0.0, returned=80.0))])
     assert record["metric"] == "normalized_return" and record["value"] == pytest.approx(0.8)
+
+
+def test_a_score_has_a_bootstrap_interval_and_the_success_rate_wilsons_beside_it() -> None:
+    table = TABLES["table3"]
+    (record,) = records(table, [entry(table, "st-clam", "reach-block", scored(1.0, 0.5, 0.5, 0.0))])
+    low, high = bootstrap_mean([1.0, 0.5, 0.5, 0.0])
+    assert (record["metric"], record["value"], record["low"], record["high"]) == ("score", 0.5, low, high)
+    assert (record["success_rate"], record["success_low"], record["success_high"]) == (0.25, *wilson(1, 4))
+    assert record["preset"].startswith("recommended/kitchen-")
+
+
+def test_a_page_of_scores_shows_success_rates_the_gap_to_the_privileged_row_and_what_it_took(tmp_path: Path) -> None:
+    table = TABLES["table3"]
+    results = {"st-clam": scored(1.0, 0.5), "bc-expert": scored(1.0, 1.0)}
+    entries = [
+        entry(table, row, task, results[row], seed) for row in results for task in table.columns for seed in (0, 1)
+    ]
+    page = (written(table, entries, {}, tmp_path / "out", tmp_path / "other") / "table3.md").read_text()
+    low, high = wilson(2, 4)
+    assert f"| ST-CLAM | 0.85 | 0.75 (0.50 to 1.00) | 0.50 ({low:.2f} to {high:.2f}) |" in page
+    assert "## Gap to BC-Expert" in page
+    gaps = [line for line in page.splitlines() if line.startswith("| ST-CLAM | recommended | -0.25")]
+    assert len(gaps) == 1 and gaps[0].count("-0.25") == 5  # the average and four tasks
+    updates = entries[0].cell.updates()
+    assert f"| ST-CLAM | recommended | 8 | {updates} | 1.0 | 0.2 |" in page
+    assert "interrupted" not in page
+
+
+def test_a_page_says_which_presets_ran_and_how_to_run_them(tmp_path: Path) -> None:
+    table = TABLES["table3"]
+    options = TableOptions(("recommended",), device="cpu", root=tmp_path / "bench", out=tmp_path / "out")
+    entries = [entry(table, "vpt", "push-button", scored(0.5))]
+    page = (report(table, options, entries, 60.0) / "table3.md").read_text()
+    assert "Presets: recommended: recommended/kitchen-" in page
+    assert "Command: `clam bench table3 --setting recommended --budget cpu --seeds 3`" in page
+
+
+def test_times_of_interrupted_cells_are_left_out_and_the_page_says_so(tmp_path: Path) -> None:
+    table = TABLES["table3"]
+    entries = [entry(table, "vpt", "reach-block", scored(1.0), 0)]
+    entries.append(entry(table, "vpt", "reach-block", replace(scored(1.0, resumed=True), train_seconds=6000.0), 1))
+    page = (written(table, entries, {}, tmp_path / "out", tmp_path / "other") / "table3.md").read_text()
+    assert "| VPT | recommended | 2 |" in page and "| 1.0 | 0.2 |" in page
+    assert "1 interrupted cells" in page
 
 
 def test_a_measure_is_read_from_the_metrics_of_training() -> None:

@@ -198,3 +198,17 @@ def test_unlabeled_data_given_as_labeled_is_refused(data: list[str], tmp_path: P
 def test_a_missing_role_is_named(tmp_path: Path) -> None:
     with pytest.raises(ClamError, match="role 'labeled'"):
         train(config("bc", []), tmp_path / "run")
+
+
+def test_actions_can_be_scaled_by_the_range_of_the_labeled_ones(data: list[str], tmp_path: Path) -> None:
+    found = config("bc", data, "grounding.action_range=data")
+    opened = open_data(method_class("bc").USES, found, torch.device("cpu"))
+    method = method_class("bc")(found, opened.spec)
+    limits = method.actor.low.clone(), method.actor.high.clone()
+    method.fit_features(opened.datasets)
+    assert opened.datasets.labeled is not None and opened.datasets.labeled.actions is not None
+    actions = torch.cat(opened.datasets.labeled.actions)
+    reach = method.actor.scale(actions).abs().amax(0)
+    assert ((reach > 0.8) & (reach <= 1)).all()
+    torch.testing.assert_close(method.actor.unscale(method.actor.scale(actions)), actions)
+    assert (method.actor.low >= limits[0]).all() and (method.actor.high <= limits[1]).all()

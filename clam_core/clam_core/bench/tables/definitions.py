@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from clam_core.bench.tables.cell import Cell
+from clam_core.bench.tables.kitchen import TABLE3
 from clam_core.bench.tables.paper import ASSEMBLY, BIN, PEG, SHELF
+from clam_core.bench.tables.recipe import EXPERT, MIXED, PLAY, SEED_STEP, new_cell
 from clam_core.bench.tables.rows import ABLATION_ROWS, IMAGE_ROWS, STATE_ROWS, Row, roles_of
 from clam_core.bench.tables.sources import Source
 from clam_core.bench.tables.table import Request, Table
-from clam_core.evaluation import EVALUATION_SEED
 
 METAWORLD = {
     ASSEMBLY: "Assembly",
@@ -20,9 +21,6 @@ CALVIN = {"close-drawer": "Close Drawer", "slider-left": "Slider Left"}
 #: Whose demonstrations ground the latent actions in CALVIN: never those of the target task (Appendix A.3).
 CALVIN_LABELED = ("open-drawer", "slider-right", "led-on", "lightbulb-on", "push-red-block-left")
 
-#: First episode seed of each kind; a thousand apart for each seed of a table, and all below those of evaluation.
-PLAY, EXPERT, MIXED = 10_000, 20_000, 100_000
-SEED_STEP = 1_000
 UNLABELED, EXPERTS = 1_000, 50
 
 
@@ -52,24 +50,7 @@ def metaworld_cell(
         labeled=(source(label_kind, labels, PLAY + own),),
         expert=(source("expert", experts, EXPERT + own),),
     )
-    return _cell("metaworld", slug, row, task, seed, request, data, extra)
-
-
-def _cell(
-    env: str,
-    slug: str,
-    row: Row,
-    task: str,
-    seed: int,
-    request: Request,
-    data: tuple[tuple[str, tuple[Source, ...]], ...],
-    extra: tuple[str, ...] = (),
-) -> Cell:
-    config = row.config(request.setting, seed, request.budget, (f"device={request.device}", *extra))
-    first = EVALUATION_SEED + SEED_STEP * seed
-    return Cell(
-        request.setting, slug, env, task, seed, config, data, request.episodes, first, request.budget
-    )  # fmt: skip
+    return new_cell("metaworld", slug, row, task, seed, request, data, extra)
 
 
 def _state_table(name: str, labels: int) -> Table:
@@ -90,7 +71,7 @@ def _locomotion_cell(slug: str, task: str, seed: int, request: Request) -> Cell:
         labeled=(Source("gym", task, "play", 20, 0, part=1 + seed, parts=parts),),
         expert=(Source("gym", task, "expert", 20, 20 * seed),),
     )
-    return _cell("gym", slug, row, task, seed, request, data, extra)
+    return new_cell("gym", slug, row, task, seed, request, data, extra)
 
 
 def _ablation(name: str, image_size: int | None) -> Table:
@@ -161,7 +142,7 @@ def _calvin_cell(slug: str, task: str, seed: int, request: Request) -> Cell:
         labeled=tuple(source(other, "expert", 10, EXPERT) for other in CALVIN_LABELED),
         expert=(source(task, "expert", EXPERTS, EXPERT),),
     )
-    return _cell("calvin", slug, row, task, seed, request, data)
+    return new_cell("calvin", slug, row, task, seed, request, data)
 
 
 DATA_NOTE = (
@@ -188,6 +169,7 @@ _ALL = (
         metric="normalized_return", average=True, notes=LOCOMOTION_NOTE,
     ),
     _ablation("table2", 64),
+    TABLE3,
     Table(
         "fig3", "Meta-World from images, 100 labeled play episodes: success rate", _IMAGE_TITLES, METAWORLD,
         _image_cell, average=True, notes=DATA_NOTE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 Numbers = dict[str, dict[str, tuple[float, float]]]
 
 ASSEMBLY, BIN, PEG, SHELF = "assembly", "bin-picking", "peg-insert-side", "shelf-place"
+BLOCK, BUTTON, MICROWAVE, POT = "reach-block", "push-button", "close-microwave", "put-block-in-pot-and-slide-right"
 
 
 def _rows(columns: tuple[str, ...], values: dict[str, str]) -> Numbers:
@@ -39,6 +40,16 @@ PAPER: dict[str, Numbers] = {
             "disc-jt": "0.14 0.04 0.14 0.03 0.17 0.03 0.16 0.04",
             "cont-nojt": "0.28 0.04 0.18 0.03 0.21 0.08 0.26 0.06",
             "cont-jt": "0.69 0.05 0.82 0.04 0.57 0.11 0.88 0.02",
+        },
+    ),
+    # Printed as scores of 10 rollouts, e.g. 8.5/10, without a spread.
+    "table3": _rows(
+        (BLOCK, BUTTON, MICROWAVE, POT),
+        {
+            "bc-al": "0 0 0.05 0 0.1 0 0 0",
+            "lapa": "0.2 0 0.3 0 0.3 0 0 0",
+            "vpt": "0.25 0 0.4 0 0.5 0 0.2 0",
+            "st-clam": "0.7 0 0.85 0 0.8 0 0.4 0",
         },
     ),
     "table4": _rows(

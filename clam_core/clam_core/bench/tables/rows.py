@@ -19,6 +19,8 @@ PRESETS = {
     "transformer": {"paper": "paper/table12_transformer", "recommended": "recommended/state_transformer"},
     "impala": {"paper": "paper/table14_metaworld_impala", "recommended": "recommended/image"},
     "space_time": {"paper": "paper/figure10_space_time", "recommended": "recommended/image_space_time"},
+    "kitchen": {"paper": "paper/appendix_f_widowx", "recommended": "recommended/kitchen-cpu"},
+    "kitchen_gpu": {"paper": "paper/appendix_f_widowx", "recommended": "recommended/kitchen-gpu"},
 }
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from typing import Any
 import torch
 
 from clam_core.bench.tables.cell import Cell
+from clam_core.bench.tables.lock import locked
 from clam_core.bench.train_step import machine
 from clam_core.data.store import EpisodeStore
 from clam_core.deploy import load_bundle
@@ -26,10 +25,14 @@ from clam_core.training.config import DataConfig
 from clam_core.training.metrics import read_lines, read_metrics
 from clam_core.training.run import load_method, load_role, train, write_whole
 
+SCORED = "kitchen"  # the environment whose rewards are scores
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a cell gave: per rollout `successes` and `returns` (normalized where the task has reference scores).
+    """What a cell gave: per rollout `successes`, `returns` (normalized where the task has reference scores), `scores`.
+
+    `scores` are those of Appendix F, which only the kitchen gives: 1 for success, ½ for partial success, else 0.
 
     `metrics` are those of training on held-out data; `label_quality` compares the labels that the method gave the
     expert episodes with the true actions, which nothing was trained on. `resumed`: the seconds lack what ran before
@@ -45,6 +48,7 @@ class Outcome:
     cpu_seconds: float
     resumed: bool
     machine: dict[str, Any] = field(default_factory=dict)
+    scores: list[float] = field(default_factory=list)
 
 
 def load_outcome(cell: Cell, root: Path) -> Outcome | None:
@@ -63,7 +67,7 @@ def run_cell(cell: Cell, root: Path, threads: int | None = None) -> Outcome:
     folder.mkdir(parents=True, exist_ok=True)
     if threads:
         torch.set_num_threads(threads)
-    with _locked(folder), (folder / "log.txt").open("a", buffering=1) as log, contextlib.redirect_stderr(log):
+    with locked(folder / "cell"), (folder / "log.txt").open("a", buffering=1) as log, contextlib.redirect_stderr(log):
         done = load_outcome(cell, root)
         if done is not None:
             return done
@@ -72,10 +76,10 @@ def run_cell(cell: Cell, root: Path, threads: int | None = None) -> Outcome:
         cpu, started = time.process_time(), time.monotonic()
         metrics = _train(cell, root, folder / "train")
         trained = time.monotonic()
-        successes, returns = _evaluate(cell, folder)
+        rollouts = _evaluate(cell, folder)
         outcome = Outcome(
-            successes,
-            returns,
+            [record["success"] for record in rollouts],
+            [record["return"] for record in rollouts],
             metrics,
             _label_quality(cell, root, folder / "train"),
             train_seconds=trained - started,
@@ -83,6 +87,7 @@ def run_cell(cell: Cell, root: Path, threads: int | None = None) -> Outcome:
             cpu_seconds=time.process_time() - cpu,
             resumed=resumed,
             machine=machine(resolve_device(cell.config.device)),
+            scores=[record["score"] for record in rollouts if "score" in record],
         )
         write_whole(folder / "outcome.json", json.dumps(asdict(outcome), indent=1))
     return outcome
@@ -109,13 +114,14 @@ def _all_metrics(run: Path) -> dict[str, float]:
     return metrics
 
 
-def _evaluate(cell: Cell, folder: Path) -> tuple[list[bool], list[float]]:
-    """Rollouts that `rollouts.jsonl` does not hold yet, appended one by one."""
+def _evaluate(cell: Cell, folder: Path) -> list[dict[str, Any]]:
+    """All rollouts; those that `rollouts.jsonl` does not hold yet are made, and appended one by one."""
     path = folder / "rollouts.jsonl"
     records = read_lines(path) if path.is_file() else []
     missing = range(cell.first_seed + len(records), cell.first_seed + cell.episodes)
     policy = load_bundle(folder / "train" / "bundle", cell.config.device)
-    with path.open("w") as file, contextlib.closing(make_env_of(policy.spec)) as env:
+    # The cell's task, not the bundle's: that of a policy which saw play alone is whatever the play was of.
+    with path.open("w") as file, contextlib.closing(make_env_of(policy.spec, cell.env, cell.task)) as env:
         for record in records:
             file.write(json.dumps(record) + "\n")
         for seed in missing:
@@ -123,10 +129,11 @@ def _evaluate(cell: Cell, folder: Path) -> tuple[list[bool], list[float]]:
             value = rolled.episode_return
             if reference_scores(cell.env, cell.task):
                 value = normalized_return(cell.env, cell.task, value)
-            records.append({"seed": seed, "success": rolled.success, "return": value})
+            record = {"seed": seed, "success": rolled.success, "return": value}
+            records.append(record | {"score": rolled.best_reward} if cell.env == SCORED else record)
             file.write(json.dumps(records[-1]) + "\n")
             file.flush()
-    return [record["success"] for record in records], [record["return"] for record in records]
+    return records
 
 
 def _label_quality(cell: Cell, root: Path, run: Path) -> dict[str, float]:
@@ -138,11 +145,3 @@ def _label_quality(cell: Cell, root: Path, run: Path) -> dict[str, float]:
     stores = [EpisodeStore.open(source.folder(root), actions=True) for source in expert]
     episodes = load_role(stores, method.config, method.spec, resolve_device(cell.config.device))
     return method.grounding(method.transitions(episodes, method.span))
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One process at a time works on a cell; another one waits, and then finds the outcome."""
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -12,8 +12,9 @@ from pathlib import Path
 from clam_core.bench.tables.cell import Cell
 from clam_core.bench.tables.definitions import TABLES
 from clam_core.bench.tables.pool import Pool, run_cells
-from clam_core.bench.tables.report import Entry, written
+from clam_core.bench.tables.report import written
 from clam_core.bench.tables.run_cell import load_outcome
+from clam_core.bench.tables.summary import Entry
 from clam_core.bench.tables.table import Request, Table
 from clam_core.errors import ClamError, did_you_mean
 
@@ -152,6 +153,22 @@ def report(table: Table, options: TableOptions, entries: Sequence[Entry], second
         "Time": f"{cpu / 3600:.1f} hours of processor time for {len(cells)} cells, training and evaluation; "
         f"the last call took {seconds / 60:.0f} minutes",
         "Command": f"`clam bench {table.name} --setting {'both' if len(settings) > 1 else next(iter(settings), '')} "
-        f"--budget {options.budget} --seeds {options.seeds}`",
+        f"--budget {options.budget} --seeds {options.seeds}"
+        + (f" --device {options.device}`" if options.device.startswith("cuda") else "`"),
     }
+    if table.preset:
+        facts = {"Presets": _presets(table, list(cells)), **facts}
     return written(table, entries, facts, options.out, options.root / "results")
+
+
+def _presets(table: Table, cells: Sequence[Cell]) -> str:
+    """What the rows were trained with, in each setting."""
+    assert table.preset is not None
+    lines = {}
+    for cell in cells:
+        config, size = cell.config, cell.config.features.image_size
+        lines[cell.setting] = (
+            f"{cell.setting}: {table.preset(cell.setting, config.device)} ({config.lam.architecture} latent action "
+            f"model, {config.policy.architecture} policy with chunks of {config.policy.chunk}, images of {size}×{size})"
+        )
+    return "; ".join(lines.values())

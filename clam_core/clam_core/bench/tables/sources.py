@@ -6,7 +6,9 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from clam_core.bench.tables.lock import locked
 from clam_core.data.generate import generate
 from clam_core.data.generate_rl import generate_rl, is_learned
 from clam_core.data.select import Selection, select
@@ -20,7 +22,7 @@ class Source:
     """`episodes` of `kind`, the first of them from seed `seed`.
 
     `part` i of `parts`: of a trained agent's replay, which is the same whatever the seed, every `parts`-th episode
-    from the i-th on.
+    from the i-th on. `camera` names one or several cameras, with commas (None: the environment's usual one).
     """
 
     env: str
@@ -31,10 +33,12 @@ class Source:
     image_size: int | None = None
     part: int = 0
     parts: int = 1
+    camera: str | None = None
 
     def folder(self, root: Path) -> Path:
         """Where it lies below the folder of all benchmarks."""
         picture = f"-{self.image_size}px" if self.image_size else ""
+        picture += f"-{self.camera.replace(',', '+')}" if self.camera else ""
         part = f"-part{self.part}of{self.parts}" if self.parts > 1 else ""
         return root / "data" / f"{self.env}-{self.task}" / f"{self.kind}-{self.episodes}-{self.seed}{picture}{part}"
 
@@ -45,14 +49,18 @@ class Source:
             ClamError: see `generate` and `generate_rl`.
         """
         path = self.folder(root)
-        if path.exists() and EpisodeStore.open(path, actions=False).num_episodes == self.episodes:
-            return 0.0
+        with locked(path):
+            if path.exists() and EpisodeStore.open(path, actions=False).num_episodes == self.episodes:
+                return 0.0
+            return self._make(path, root, workers)
+
+    def _make(self, path: Path, root: Path, workers: int) -> float:
         started = time.monotonic()
-        path.parent.mkdir(parents=True, exist_ok=True)
         if is_learned(self.env, self.task):
             self._of_agent(root)
         else:
-            options = {"image_size": self.image_size} if self.image_size else {}
+            asked = {"image_size": self.image_size, "camera": self.camera}
+            options: dict[str, Any] = {name: value for name, value in asked.items() if value}
             generate(
                 self.env, self.task, self.kind, self.episodes, self.seed, path,
                 workers=workers, resume=True, progress=None, **options,

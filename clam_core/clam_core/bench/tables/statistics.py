@@ -33,13 +33,15 @@ def values_of(table: Table, row: str, outcome: Outcome) -> list[float]:
         return [outcome.metrics[table.measures[row]]]
     if table.metric == "success":
         return [float(success) for success in outcome.successes]
+    if table.metric == "score":
+        return outcome.scores
     return [value / 100.0 for value in outcome.returns]
 
 
-def estimate(table: Table, seeds: Sequence[Sequence[float]]) -> Estimate:
+def estimate(metric: str, seeds: Sequence[Sequence[float]]) -> Estimate:
     """Of the values of every seed, pooled: Wilson for rates, bootstrap for means."""
     pooled = [value for values in seeds for value in values]
-    if table.metric == "success":
+    if metric == "success":
         low, high = wilson(round(sum(pooled)), len(pooled))
     else:
         low, high = bootstrap_mean(pooled)
@@ -48,22 +50,50 @@ def estimate(table: Table, seeds: Sequence[Sequence[float]]) -> Estimate:
     return Estimate(float(np.mean(pooled)), low, high, spread, len(pooled), len(seeds))
 
 
-def average(columns: Sequence[Sequence[Sequence[float]]]) -> Estimate:
-    """Mean over columns of a row, column → seed → values. Bootstrap over seeds within columns, then over rollouts."""
-    rng = np.random.default_rng(0)
-    samples = np.zeros(RESAMPLES)
-    for seeds in columns:
-        samples += _resampled(seeds, rng)
-    low, high = np.percentile(samples / len(columns), [2.5, 97.5])
+#: Column → seed → values of a row.
+_Columns = Sequence[Sequence[Sequence[float]]]
+
+
+def average(columns: _Columns) -> Estimate:
+    """Mean over columns of a row. Bootstrap over seeds within columns, then over rollouts."""
+    low, high = np.percentile(_samples(columns, 0), [2.5, 97.5])
     by_seed = [np.mean([np.mean(seeds[i]) for seeds in columns]) for i in range(min(map(len, columns)))]
     return Estimate(
-        float(np.mean([np.mean([np.mean(values) for values in seeds]) for seeds in columns])),
+        _mean(columns),
         float(low),
         float(high),
         float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else 0.0,
         sum(len(values) for seeds in columns for values in seeds),
         min(map(len, columns)),
     )
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much higher one row is than another on average, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def difference(ours: _Columns, theirs: _Columns) -> Difference:
+    """Mean over columns of one row minus that of another, each resampled as in `average`."""
+    low, high = np.percentile(_samples(ours, 0) - _samples(theirs, 1), [2.5, 97.5])
+    return Difference(_mean(ours) - _mean(theirs), float(low), float(high))
+
+
+def _mean(columns: _Columns) -> float:
+    return float(np.mean([np.mean([np.mean(values) for values in seeds]) for seeds in columns]))
+
+
+def _samples(columns: _Columns, stream: int) -> npt.NDArray[np.float64]:
+    """`RESAMPLES` means over `columns`, from random numbers of that `stream`."""
+    rng = np.random.default_rng(stream)
+    samples = np.zeros(RESAMPLES)
+    for seeds in columns:
+        samples += _resampled(seeds, rng)
+    return samples / len(columns)
 
 
 def _resampled(seeds: Sequence[Sequence[float]], rng: np.random.Generator) -> npt.NDArray[np.float64]:

@@ -29,11 +29,15 @@ class Table:
 
     Attributes:
         rows, columns: short name → title.
-        metric: ``success``, ``normalized_return``, or the names of training metrics shown as rows (`measures`).
+        metric: ``success``, ``score`` (Appendix F's 0, ½, 1), ``normalized_return``, or the names of training
+            metrics shown as rows (`measures`).
         average: whether a column with the mean over the columns makes sense.
         curve: the axis of the columns, for figures.
         settings: those that make sense for it.
         needs: package that must be importable.
+        episodes: rollouts per cell, where the caller names no number.
+        reference: the privileged row that the page compares the others with; it then also says what each row took.
+        preset: (setting, device) → the preset of all rows, where they share one.
         notes: what a reader must know to compare ours with the paper's.
     """
 
@@ -47,6 +51,9 @@ class Table:
     curve: str | None = None
     settings: tuple[str, ...] = ("paper", "recommended")
     needs: str | None = None
+    episodes: int = 50
+    reference: str | None = None
+    preset: Callable[[str, str], str] | None = None
     measures: dict[str, str] = field(default_factory=dict)
     notes: str = ""
 
