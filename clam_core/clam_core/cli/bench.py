@@ -1,9 +1,11 @@
 """A table of the paper beside ours, or a speed benchmark; docs/results/NAME.json, .md and .png say what came out.
 
-Tables and figures: table1, table2, table4 to table9, fig3, fig4a to fig4d. Every cell (method, task, seed) is a run
+Tables and figures: table1 to table9, fig3, fig4a to fig4d. Every cell (method, task, seed) is a run
 folder below --folder that can be opened with `clam relabel` and `clam eval`; an interrupted bench goes on where it
 stopped, and tables share cells. Two settings: `recommended` are our presets, made for minutes on two cores; `paper`
 are the paper's own, whose updates --budget scales (cpu: 0.01 of them, gpu: all, or a number for both settings).
+table3 is the robot's: four tasks in the simulated kitchen, from the images of two cameras, scored 0, ½ or 1; its
+recommended preset is kitchen-gpu on a GPU and kitchen-cpu elsewhere.
 
 train-step: updates per second and memory of one training step of the paper's Transformer-CLAM (Tables 11 and 12).
 With --reference it takes turns with the authors' own modules (a checkout of clamrobot/clam_code, whose imports must
@@ -11,13 +13,19 @@ be installed: omegaconf); without, that half is skipped.
 
 data: how fast datasets are made (bag import, generation, rendering), opened and read.
 
+execution: what to do with the action chunks of a bundle of the kitchen: temporal ensembling, receding horizon or no
+chunking? Success, smoothness and the time to react to a moved block, on the same layouts. A killed one goes on where it
+stopped.
+
 Examples:
   clam bench table4
   clam bench table4 --rows mlp-clam,vpt --columns assembly --seeds 1
   clam bench table5 --setting both --budget gpu --device cuda --workers 8
   clam bench table4 --ray auto
+  clam bench table3 --tasks reach-block,push-button
   clam bench table4 --plan
   clam bench data
+  clam bench execution --bundle runs/kitchen/bundle --episodes 30 --workers 8
   clam bench train-step --reference ../clam_code
   clam bench train-step --device cuda compile=true --out results
 """
@@ -27,6 +35,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +47,12 @@ from clam_core.errors import ClamError, did_you_mean
 NAME = "bench"
 HELP = "a table of the paper beside ours, or a speed benchmark"
 SPEED = ("train-step", "data")
+EXECUTION = "execution"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``clam bench``."""
-    parser.add_argument("name", metavar="NAME", help="table4, fig4a, …, train-step, data")
+    parser.add_argument("name", metavar="NAME", help="table4, fig4a, …, train-step, data, execution")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="train-step: of our training")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("docs/results"), metavar="DIR", help="default: %(default)s")
@@ -51,11 +61,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tables.add_argument("--setting", default="recommended", help="recommended, paper or both (default: %(default)s)")
     tables.add_argument("--budget", default="cpu", help="cpu, gpu or a share of the updates (default: %(default)s)")
     tables.add_argument("--rows", type=_names, metavar="A,B", help="only these methods, e.g. mlp-clam,vpt")
-    tables.add_argument("--columns", type=_names, metavar="A,B", help="only these tasks or values, e.g. assembly")
+    tables.add_argument(
+        "--columns", "--tasks", type=_names, metavar="A,B", help="only these tasks or values, e.g. assembly"
+    )
     tables.add_argument("--seeds", type=positive_int, default=3, metavar="N", help="default: %(default)s")
     tables.add_argument("--first-seed", type=int, default=0, metavar="N", help="default: %(default)s")
     tables.add_argument(
-        "--episodes", type=positive_int, default=50, metavar="N", help="rollouts per cell (default: %(default)s)"
+        "--episodes",
+        type=positive_int,
+        metavar="N",
+        help="rollouts per cell (default: 50; table3: 10, as in the paper), layouts of execution (default: 30)",
     )
     tables.add_argument("--workers", type=positive_int, metavar="W", help="processes (default: one per core)")
     tables.add_argument("--ray", metavar="ADDRESS", help="run the cells on a Ray cluster: its address, or auto")
@@ -67,6 +82,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     speed.add_argument("--reference", type=Path, metavar="DIR", help="checkout of the authors' clam_code")
     speed.add_argument("--rounds", type=positive_int, default=7, metavar="N", help="timed rounds (default: 7)")
     speed.add_argument("--updates", type=positive_int, default=10, metavar="N", help="per round (default: 10)")
+    execution = parser.add_argument_group("execution")
+    execution.add_argument("--bundle", type=Path, metavar="DIR", help="bundle folder, e.g. RUN/bundle")
+    execution.add_argument("--seed", type=int, metavar="S", help="first layout (default: 1000000)")
+    execution.add_argument("--ensembling", type=_numbers, metavar="M,M", help="default: 0.5,0,-0.5; =-0.5 if negative")
+    execution.add_argument("--horizons", type=_counts, metavar="K,K", help="default: the whole chunk and half of it")
+    execution.add_argument("--move-step", type=positive_int, metavar="N", help="when the block is moved (default: 5)")
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(name) for name in _names(text))
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    return tuple(int(name) for name in _names(text))
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -77,13 +106,18 @@ def run(arguments: argparse.Namespace) -> int:
     """Run ``clam bench``."""
     if arguments.name in SPEED:
         return _speed(arguments)
+    if arguments.name == EXECUTION:
+        return _execution(arguments)
     from clam_core.bench.tables import TABLES, find_table, planned, run_table
 
     if arguments.name not in TABLES:
-        raise ClamError(f"unknown benchmark '{arguments.name}': {did_you_mean(arguments.name, (*TABLES, *SPEED))}")
+        raise ClamError(
+            f"unknown benchmark '{arguments.name}': {did_you_mean(arguments.name, (*TABLES, *SPEED, EXECUTION))}"
+        )
     if arguments.overrides:
         raise ClamError(f"'{arguments.overrides[0]}': a table's numbers are those of its presets; leave it out")
-    table, options = find_table(arguments.name), _table_options(arguments)
+    table = find_table(arguments.name)
+    options = _table_options(arguments, table.episodes)
     if arguments.plan:
         for _, _, cell in planned(table, options):
             state = "done" if (cell.folder(options.root) / "outcome.json").is_file() else "to do"
@@ -94,7 +128,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _table_options(arguments: argparse.Namespace) -> Any:
+def _table_options(arguments: argparse.Namespace, episodes: int) -> Any:
+    """`episodes` where the caller named no number."""
     from clam_core.bench.tables import Pool, TableOptions
     from clam_core.bench.tables.rows import SETTINGS
 
@@ -105,7 +140,7 @@ def _table_options(arguments: argparse.Namespace) -> Any:
         columns=arguments.columns,
         seeds=arguments.seeds,
         first_seed=arguments.first_seed,
-        episodes=arguments.episodes,
+        episodes=arguments.episodes or episodes,
         device=str(resolve_device(arguments.device)),
         root=arguments.folder,
         out=arguments.out,
@@ -141,3 +176,30 @@ def _train_step(arguments: argparse.Namespace) -> dict[str, Any]:
         tuple(arguments.overrides),
     )
     return measure(options)
+
+
+def _execution(arguments: argparse.Namespace) -> int:
+    from clam_core.bench.execution import Options, as_lines, written
+    from clam_core.bench.execution import run as measure
+
+    if arguments.bundle is None:
+        raise ClamError("execution measures a bundle: name it with --bundle RUN/bundle")
+    asked = {
+        "episodes": arguments.episodes, "seed": arguments.seed, "ensembling": arguments.ensembling,
+        "horizons": arguments.horizons, "first_move": arguments.move_step,
+    }  # fmt: skip
+    options = Options(
+        arguments.bundle,
+        str(resolve_device(arguments.device)),
+        workers=arguments.workers or usable_cores(),
+        root=arguments.folder,
+        **{name: value for name, value in asked.items() if value is not None},
+    )
+    result = measure(options)
+    words = ["clam", "bench", EXECUTION, "--bundle", result["bundle"], "--episodes", f"{options.episodes}"]
+    words += ["--seed", f"{options.seed}", f"--ensembling={','.join(f'{m:g}' for m in options.ensembling)}"]
+    words += ["--horizons", ",".join(map(str, options.horizons))] if options.horizons else []
+    words += ["--move-step", f"{options.first_move}", "--device", options.device]
+    page = written(result, arguments.out, shlex.join(words))
+    print(json.dumps(result) if arguments.json else "\n".join([*as_lines(result), str(page)]))
+    return 0

@@ -38,6 +38,12 @@ class Policy:
         self._image = actor.config.image
         self._frames: deque[Tensor] = deque(maxlen=self._image.frame_stack if self._image else 1)
         self._step = 0
+        self._infer_every = 1
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return self._device
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -61,8 +67,21 @@ class Policy:
         """
         if not 1 <= chunk <= self.chunk:
             raise ClamError(f"chunk {chunk} asked for, this bundle predicts {self.chunk}: choose 1 to {self.chunk}")
-        self.chunk = chunk
+        self.chunk, self._infer_every = chunk, min(chunk, self._infer_every)
         self.ensembler = TemporalEnsembler(chunk, self.ensembler.m)
+
+    def execute(self, ensembling_m: float | None, infer_every: int = 1) -> None:
+        """How `act` uses the chunks: predict one at every `infer_every`-th step, and ensemble with `ensembling_m`.
+
+        With None the newest chunk is followed, so (None, k) is plain receding horizon, k actions of a chunk and then
+        the next chunk, and (None, 1) is no chunking. A bundle begins with its own m and a chunk at every step.
+
+        Raises:
+            ClamError: `infer_every` is not between 1 and K.
+        """
+        if not 1 <= infer_every <= self.chunk:
+            raise ClamError(f"a chunk of {self.chunk} lasts for {self.chunk} steps, not {infer_every}: choose fewer")
+        self.ensembler, self._infer_every = TemporalEnsembler(self.chunk, ensembling_m), infer_every
 
     def reset(self) -> None:
         """Forget the episode."""
@@ -78,22 +97,30 @@ class Policy:
         Raises:
             ClamError: the state or an image has another size than the policy was trained with, or is missing.
         """
+        chunk = self._actor(*self._look(observation))
+        return self.spec.action.clip(chunk[0, : self.chunk].double().cpu().numpy())
+
+    def act(self, observation: Observation) -> npt.NDArray[np.float64]:
+        """The action of this step ``(A,)``: predict a chunk where one is due (see `execute`), then ensemble."""
+        if self._step % self._infer_every == 0:
+            self.ensembler.add(self._step, self.predict_chunk(observation))
+        else:
+            self._look(observation)  # the next chunk needs the frames and the state of the steps between
+        action = self.ensembler.action_at(self._step)
+        self._step += 1
+        return action
+
+    def _look(self, observation: Observation) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The actor's input, o_t, o_{t−1} and images; both observations are remembered for the next step."""
         state = observation["state"]
         expected = len(self.spec.observation.names)
         if state.shape != (expected,):
             raise ClamError(f"state has shape {state.shape}, this policy takes ({expected},): {self.spec.task}")
         current = torch.as_tensor(state, dtype=torch.float32, device=self._device)[None]
         previous = current if self._previous is None else self._previous
-        chunk = self._actor(current, previous, self._stacked_images(observation))
+        images = self._stacked_images(observation)
         self._previous = current
-        return self.spec.action.clip(chunk[0, : self.chunk].double().cpu().numpy())
-
-    def act(self, observation: Observation) -> npt.NDArray[np.float64]:
-        """The action of this step ``(A,)``: predict a chunk, then ensemble."""
-        self.ensembler.add(self._step, self.predict_chunk(observation))
-        action = self.ensembler.action_at(self._step)
-        self._step += 1
-        return action
+        return current, previous, images
 
     def _stacked_images(self, observation: Observation) -> Tensor | None:
         """The last frames of the cameras in use ``(1, C, H, W)`` in [0, 1], from the episode's first one on."""

@@ -65,6 +65,15 @@ class Kitchen:
         self._score = max(self._score, score)
         return Step(self._observation(), score, score == 1.0, self._steps >= self.spec.max_steps)
 
+    def move_block(self, offset: npt.NDArray[np.float64]) -> Observation:
+        """Put the block elsewhere during an episode, `offset` ``(2,)`` [m] along x and y; what is then observed.
+
+        Raises:
+            ClamError: a finger touches it, or something else is there; then nothing was moved.
+        """
+        self._simulator.move_block(offset)
+        return self._observation()
+
     def render(self, height: int = 480, width: int = 480, camera: str | None = None) -> npt.NDArray[np.uint8]:
         """See `Environment.render`. Cameras are those of the description: ``external`` and ``over_shoulder``."""
         if self._renderer is None:

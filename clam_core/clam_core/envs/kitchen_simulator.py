@@ -13,10 +13,12 @@ from clam_core.envs.kitchen_scene import build_model
 from clam_core.envs.kitchen_spec import RATE, VELOCITY
 from clam_core.envs.kitchen_tasks import Layout, Place, Situation
 from clam_core.envs.servos import Servos
+from clam_core.errors import ClamError
 from clam_description import END_EFFECTOR_LINK, FINGER_JOINTS
 
 Vector = npt.NDArray[np.float64]
 
+OVERLAP = 0.001  # [m] deeper in something else nothing may be put
 SETPOINTS = 10  # per action: the servos' goal moves there in as many equal steps, no faster than the joints may
 
 
@@ -56,6 +58,25 @@ class KitchenSimulator:
             self.data.joint(f"pot_{axis}").qpos[0] = value - origin["xy".index(axis)]
         self.data.joint("microwave_door").qpos[0] = layout.door
         mujoco.mj_forward(self.model, self.data)
+
+    def move_block(self, offset: Vector) -> None:
+        """Put the block `offset` ``(2,)`` [m] further along x and y, at rest and as high as it is.
+
+        Raises:
+            ClamError: a finger touches it, or something else is there; then nothing was moved.
+        """
+        if self.situation().touches_block:
+            raise ClamError("a finger touches the block: move it before the arm is there")
+        block = self.data.joint("block")
+        before = block.qpos.copy(), block.qvel.copy()
+        block.qpos[:2] += offset
+        block.qvel[:] = 0.0
+        mujoco.mj_forward(self.model, self.data)
+        contacts = self.data.contact
+        if ((contacts.geom == self._block_shape).any(axis=1) & (contacts.dist < -OVERLAP)).any():
+            block.qpos[:], block.qvel[:] = before
+            mujoco.mj_forward(self.model, self.data)
+            raise ClamError("something is where the block shall be put: choose another place or time")
 
     def step(self, action: Vector) -> None:
         """One action ``(7,)`` [rad, m] within the limits: 1 / `RATE` seconds."""
