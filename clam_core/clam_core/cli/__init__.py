@@ -20,6 +20,7 @@ COMMANDS = {
     "select": "select",
     "train": "train",
     "relabel": "relabel",
+    "pictures": "pictures",
     "eval": "evaluate",
     "summary": "summary",
     "bench": "bench",

@@ -5,6 +5,7 @@ Evaluation seeds start at 1000000; no dataset that clam writes uses them. The nu
 Examples:
   clam eval runs/clam/bundle --env metaworld --task assembly --episodes 50
   clam eval runs/clam/bundle --env metaworld --task assembly --episodes 4 --video rollouts.mp4
+  clam eval runs/robot/bundle --episodes 2 --video rollouts.mp4 --overlay chunk
   clam eval runs/hopper/bundle --episodes 50 --json
 """
 
@@ -20,14 +21,16 @@ import numpy as np
 from tqdm import tqdm
 
 from clam_core.cli.types import positive_int
-from clam_core.deploy import load_bundle
+from clam_core.deploy import Policy, load_bundle
 from clam_core.envs import Environment, make_env_of
 from clam_core.errors import ClamError
 from clam_core.evaluation import EVALUATION_SEED, Rollout, rollout, rollout_many, summarize_normalized, wilson
-from clam_core.evaluation.video import VideoRecorder
+from clam_core.evaluation.video import ChunkVideo, VideoRecorder
+from clam_core.evaluation.watching import ChunkMemory, WatchedEnvironment
 
 NAME = "eval"
 HELP = "roll out a bundle in a simulator: success rate and return with 95 %% intervals"
+OVERLAYS = ("chunk",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers", type=positive_int, default=1, metavar="W", help="simulator processes (default: %(default)s)"
     )
     parser.add_argument("--video", type=Path, metavar="FILE", help="write the rollouts as an MP4")
+    parser.add_argument(
+        "--overlay",
+        choices=OVERLAYS,
+        help="draw into the video what the policy is about to do: its actions over time, in the kitchen also the path "
+        "of the end effector, with step number and score so far; every step, in real time",
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
@@ -49,6 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Run ``clam eval``."""
     if arguments.video and arguments.workers > 1:
         raise ClamError(f"--video with --workers {arguments.workers}; a video is drawn in one process, leave one out")
+    if arguments.overlay and not arguments.video:
+        raise ClamError(f"--overlay {arguments.overlay} draws into a video; name one with --video FILE")
     policy = load_bundle(arguments.bundle, arguments.device)
     env_name, task = arguments.env or policy.spec.env, arguments.task or policy.spec.task
     make = partial(make_env_of, policy.spec, env_name, task)
@@ -68,15 +79,23 @@ def run(arguments: argparse.Namespace) -> int:
             load = partial(load_bundle, arguments.bundle, arguments.device)
             rollouts = rollout_many(make, load, seeds, workers=arguments.workers, on_episode=bar.update)
         else:
-            rollouts = _one_by_one(env, policy, seeds, arguments.video, bar)
+            rollouts = _one_by_one(env, policy, seeds, arguments, bar)
     result = _result(env_name, env.spec.task, rollouts)
     print(json.dumps(result) if arguments.json else _sentence(result))
     return 0
 
 
-def _one_by_one(env: Environment, policy: Any, seeds: range, video_path: Path | None, bar: Any) -> list[Rollout]:
+def _one_by_one(
+    env: Environment, policy: Policy, seeds: range, arguments: argparse.Namespace, bar: Any
+) -> list[Rollout]:
     rollouts = []
-    video = VideoRecorder(env, video_path) if video_path else None
+    video: VideoRecorder | ChunkVideo | None = None
+    if arguments.overlay:
+        env = watched = WatchedEnvironment(env)
+        policy.ensembler = chunks = ChunkMemory(policy.ensembler)
+        video = ChunkVideo(watched, chunks, arguments.video)
+    elif arguments.video:
+        video = VideoRecorder(env, arguments.video)
     try:
         for seed in seeds:
             rollouts.append(rollout(env, policy, seed, video.capture if video else lambda: None))

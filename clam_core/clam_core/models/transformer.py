@@ -41,6 +41,18 @@ class Attention(nn.Module):
         output: Tensor = self.out_proj(attended.flatten(-2))
         return output
 
+    def weights(self, query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
+        """How much each query of `forward` looks at each key, ``(..., heads, L, S)``: every row sums to one.
+
+        For pictures: the kernels behind `forward` do not hand them out.
+        """
+        queries, keys = (self._heads(x).transpose(-2, -3) for x in self._project(query, key, key)[:2])
+        scores = queries @ keys.transpose(-1, -2) * keys.shape[-1] ** -0.5
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -torch.inf)
+        weights: Tensor = scores.softmax(-1)
+        return weights
+
     def _project(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if query is key:  # self-attention: one matrix product for both
             sizes = (2 * self.dim, self.dim)

@@ -51,3 +51,19 @@ def test_the_result_does_not_depend_on_the_workers(bundle: Path, capsys: pytest.
 def test_a_video_is_drawn_in_one_process(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", str(bundle), "--workers", "2", "--video", "x.mp4"]) == 1
     assert "leave one out" in capsys.readouterr().err
+
+
+def test_an_overlay_without_a_video_is_one_line(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", str(bundle), "--overlay", "chunk"]) == 1
+    assert "name one with --video FILE" in capsys.readouterr().err
+
+
+def test_an_overlay_changes_no_number(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = evaluated(capsys, bundle, "--json", "--episodes", "1")
+    options = ["--json", "--episodes", "1", "--video", str(tmp_path / "rollout.mp4"), "--overlay", "chunk"]
+    if main(["eval", str(bundle), "--device", "cpu", *options]):
+        error = capsys.readouterr().err
+        assert "OpenGL" in error
+        pytest.skip(error)
+    assert capsys.readouterr().out == plain
+    assert (tmp_path / "rollout.mp4").stat().st_size > 1000

@@ -1,0 +1,1 @@
+"""What a trained run has learned, as pictures: reconstructions, latent actions, where its networks look."""
