@@ -110,7 +110,8 @@ def lockstep(make_graph: Callable[..., Any]) -> Robot:
 
 @pytest.fixture
 def realtime(make_graph: Callable[..., Any]) -> Robot:
-    graph = make_graph(mode="realtime", max_observation_age="5.0", observation_timeout="20.0")
+    """Not checked before it begins: it gets one observation at a time, as no robot would send them."""
+    graph = make_graph(mode="realtime", max_observation_age="5.0", observation_timeout="20.0", force="true")
     return Robot(graph, names=NAMES)
 
 
@@ -222,7 +223,8 @@ def test_between_answers_the_chunk_goes_on_to_its_end(
 ) -> None:
     """Which step a busy machine comes to is not foretold; that a command is of its step's own action is."""
     monkeypatch.setattr(FakePolicy, "chunk", 20)
-    realtime = Robot(make_graph(mode="realtime", max_observation_age="5.0", observation_timeout="20.0"), names=NAMES)
+    settings = {"mode": "realtime", "max_observation_age": "5.0", "observation_timeout": "20.0", "force": "true"}
+    realtime = Robot(make_graph(**settings), names=NAMES)
     stamp = realtime.now()
     realtime.answer(stamp, [7.0, 0.0])
     realtime.graph.spin_until(lambda: "used up" in realtime.node.diagnose()[1], what="end of the chunk")
@@ -240,7 +242,7 @@ def test_between_answers_the_chunk_goes_on_to_its_end(
 
 
 def test_names_that_a_topic_lacks_are_named(make_graph: Callable[..., Any]) -> None:
-    robot = Robot(make_graph(mode="realtime", state_topic="observation/state"), names=("x", "z"))
+    robot = Robot(make_graph(mode="realtime", state_topic="observation/state", force="true"), names=("x", "z"))
     robot.observe(robot.now(), [0.0, 0.0])
     robot.refused(1)
     assert "'observation/state': missing names: y" in robot.node.diagnose()[1]

@@ -66,10 +66,10 @@ def test_training_ends_in_a_bundle_that_acts_as_the_trained_network_did(
     save = run_module.save_bundle
 
     def remember(
-        folder: Path, actor: Actor, spec: EnvironmentSpec, m: float | None, provenance: dict[str, Any]
+        folder: Path, actor: Actor, spec: EnvironmentSpec, m: float | None, provenance: dict[str, Any], views: Any
     ) -> None:
         trained.append(Policy(actor, spec, torch.device("cpu"), m, {}))
-        save(folder, actor, spec, m, provenance)
+        save(folder, actor, spec, m, provenance, views)
 
     monkeypatch.setattr(run_module, "save_bundle", remember)
     out = tmp_path / "run"

@@ -50,6 +50,12 @@ def as_text(findings: Iterable[Finding]) -> list[str]:
     return [f"{row.level:<4}  {row.about:<{width}}  {row.text}" + (f": {row.mend}" if row.mend else "") for row in rows]
 
 
+def first_failure(findings: Iterable[Finding]) -> str:
+    """The first one that fails, in one line; empty if none does."""
+    failing = (row for row in findings if row.level == "fail")
+    return next((f"{row.about}: {row.text}" + (f": {row.mend}" if row.mend else "") for row in failing), "")
+
+
 def as_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
     """Plain values."""
     return [asdict(finding) for finding in findings]

@@ -30,6 +30,7 @@ from clam_core.training.distributed import Process, join_processes
 from clam_core.training.sampler import Sampler
 from clam_core.training.trainer import Trainer
 from clam_core.training.transitions import RawEpisodes, load_episodes
+from clam_core.training.views import training_views
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,8 @@ def _train(
     metrics = trainer.fit()
     if process.writes and until in (None, method.STAGES[-1]):
         provenance = {"config": to_plain(config), "data": data.provenance, "metrics": metrics}
-        save_bundle(run / "bundle", method.actor, data.spec, config.policy.ensembling_m, provenance)
+        views = training_views(data.datasets, image.cameras if (image := method.actor.config.image) else ())
+        save_bundle(run / "bundle", method.actor, data.spec, config.policy.ensembling_m, provenance, views)
         result = {
             "method": config.method,
             "metrics": metrics,

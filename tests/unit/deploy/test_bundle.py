@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from clam_core.deploy import load_bundle
-from clam_core.deploy.bundle import save_bundle
+from clam_core.deploy.bundle import load_views, save_bundle
+from clam_core.deploy.camera_view import CameraView
 from clam_core.deploy.policy import Policy
 from clam_core.errors import ClamError
 from clam_core.models.actor import Actor, ActorConfig, ImageConfig
@@ -95,6 +96,40 @@ def test_a_saved_bundle_replaces_an_older_one_whole(actor: Actor, bundle: Path, 
     (bundle / "stale").touch()
     save_bundle(bundle, actor, point_spec, None, {})
     assert sorted(path.name for path in bundle.iterdir()) == ["bundle.json", "weights.safetensors"]
+
+
+def test_views_of_cameras_come_back_as_they_were(actor: Actor, point_spec: EnvironmentSpec, tmp_path: Path) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
+    view = CameraView(pictures, 0.4, 0.9, 0.2)
+    save_bundle(tmp_path / "bundle", actor, point_spec, None, {}, {"top": view})
+    (loaded,) = load_views(tmp_path / "bundle").values()
+    np.testing.assert_array_equal(loaded.pictures, pictures)
+    assert (loaded.threshold, loaded.right, loaded.wrong) == (0.4, 0.9, 0.2)
+    assert load_bundle(tmp_path / "bundle", "cpu").spec == point_spec
+
+
+def test_a_bundle_of_before_has_no_views_and_still_loads(bundle: Path) -> None:
+    description = json.loads((bundle / "bundle.json").read_text())
+    del description["views"]
+    (bundle / "bundle.json").write_text(json.dumps(description))
+    assert load_views(bundle) == {} and load_bundle(bundle, "cpu").chunk == 4
+
+
+@pytest.mark.parametrize("damage", ["bytes", "numbers", "shape"])
+def test_damaged_views_are_one_clear_line(
+    actor: Actor, point_spec: EnvironmentSpec, tmp_path: Path, damage: str
+) -> None:
+    shape = (3, 8) if damage == "shape" else (3, 8, 8, 3)
+    view = CameraView(np.zeros(shape, np.uint8), 0.4, 0.9, 0.2)
+    save_bundle(tmp_path / "bundle", actor, point_spec, None, {}, {"top": view})
+    if damage == "bytes":
+        (tmp_path / "bundle" / "views.safetensors").write_bytes(b"no tensors")
+    if damage == "numbers":
+        description = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
+        (tmp_path / "bundle" / "bundle.json").write_text(json.dumps(description | {"views": {"top": {}}}))
+    with pytest.raises(ClamError, match=r"views\.safetensors") as caught:
+        load_views(tmp_path / "bundle")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.fixture

@@ -6,28 +6,34 @@ import math
 import threading
 import time
 import traceback
+from functools import partial
 from typing import Any
 
-from sensor_msgs.msg import CompressedImage, Image, JointState
+from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 from trajectory_msgs.msg import JointTrajectory
 
 from clam_core.deploy import Policy, load_bundle
+from clam_core.deploy.bundle import load_views
 from clam_core.errors import ClamError
 from clam_policy.assembly import Assembly, state_topic
+from clam_policy.bundle_check import IMAGES, needs_of
+from clam_policy.gate import Examination, Gate
 from clam_policy.observation_join import ExactJoin, Join, NearestJoin, Together
 from clam_policy.playout import Playout
 from clam_policy.policy_runner import Command, PolicyRunner, Refused
+from clam_policy.switch import Switch
 from clam_policy.worker import Worker
 from clam_ros import names
 from clam_ros.images import stamp_of
 from clam_ros.messages import ChunkWriter, CommandWriter, MessageRefused
 from clam_ros.node import ERROR, OK, WARN, Node, run
 from clam_ros.qos import LATEST, STREAM
+from clam_ros.stamps import to_ns
 
 MODES = ("lockstep", "realtime")
-IMAGES = {"raw": (names.IMAGE, Image), "compressed": (names.COMPRESSED, CompressedImage)}
 LOOKS = 8  # per control period at whether the plan must go on without an answer
+ASK = 0.2  # [s] between looks at whether a policy that waits may begin
 
 
 class PolicyNode(Node):
@@ -45,15 +51,15 @@ class PolicyNode(Node):
         self.declare("mode", "realtime", "Stamps are wall time, or simulated time in lockstep.", choices=MODES)
         self.declare("chunk", 0, "Use only the first k actions of a chunk; 0: the bundle's.", low=0)
         self.declare("ensembling_m", math.nan, "Temporal ensembling weights exp(-m*i); nan: the bundle's.")
-        self.declare("enabled", True, "Enabled at activation; switch later with policy/enable.")
+        self.declare("enabled", True, "Enabled at activation, once checks pass; switch later with policy/enable.")
+        self.declare("force", False, "Realtime: enable also while a check of `clam doctor BUNDLE` fails.")
         self.declare("state_topic", "", "Topic of the state; empty: joint_states if joints are enough in realtime.")
         self.declare("images", "raw", "What to hear of the cameras.", choices=tuple(IMAGES))
         self.declare("tolerance", 0.0, "Stamps of one observation; 0: half a control period [s].", low=0.0)
         self.declare("observation_timeout", 1.0, "Realtime: a longer gap ends the episode [s].", low=0.001)
         self.declare("max_observation_age", 0.5, "Realtime: older observations are refused [s].", low=0.001)
-        self._enabled = False
         self._sending = threading.Lock()
-        self._worker: Worker[Together[Any]] | None = None
+        self._worker: Worker[Together[Any] | Examination] | None = None
 
     def load(self) -> Policy:
         """The policy of parameter `bundle`; tests put a fake in its place."""
@@ -84,7 +90,6 @@ class PolicyNode(Node):
         self._command_writer = CommandWriter(spec.action.names)
         self._fault, self._error, self._apart = "", "", False
         self._forget = False
-        self._enabled = self.value("enabled")
         self._chunk_publisher = self.publish(JointTrajectory, names.ACTION_CHUNK, STREAM)
         self._command_publisher = self.publish(JointTrajectory, names.COMMAND, STREAM)
         self.serve(SetBool, names.POLICY_ENABLE, self._on_enable)
@@ -92,7 +97,11 @@ class PolicyNode(Node):
         self._playout = Playout(round(1e9 / spec.rate))
         if not self._lockstep and policy.chunk > 1:
             self.every(1.0 / (LOOKS * spec.rate), self._play_out)
-        self._worker = Worker(self._infer, self._on_error, latest_only=not self._lockstep)
+        self._worker = worker = Worker(self._work, self._on_error, latest_only=not self._lockstep)
+        self._gate = None if self._lockstep else self._guard(policy, worker)
+        forced = partial(self.value, "force")
+        self._switch = Switch(self._gate, forced, self._begin_anew, on=self.value("enabled"))
+        self.every(ASK, self._switch.look)
         m = policy.ensembler.m
         ensembling = "off" if m is None else f"m = {m:g}"
         what = f"chunk {policy.chunk}, ensembling {ensembling}, {self.value('mode')}"
@@ -100,7 +109,7 @@ class PolicyNode(Node):
 
     def _observe(self, policy: Policy) -> None:
         """Subscribe to what the policy looks at."""
-        topic = state_topic(policy, self.value("state_topic"), lockstep=self._lockstep)
+        self._state = topic = state_topic(policy, self.value("state_topic"), lockstep=self._lockstep)
         template, kind = IMAGES[self.value("images")]
         cameras = {template.format(name=camera): camera for camera in policy.cameras}
         compressed = self.value("images") == "compressed"
@@ -117,9 +126,18 @@ class PolicyNode(Node):
             qos = STREAM if self._lockstep else LATEST
             self.subscribe(kind, camera, lambda data, topic=camera: self._on_image(topic, data), qos, raw=True)
 
+    def _guard(self, policy: Policy, worker: Worker[Together[Any] | Examination]) -> Gate:
+        needs = needs_of(policy, self._state, self.value("images"), self._max_age)
+        views = load_views(self.value("bundle")) if self.value("bundle") else {}
+        return Gate(self, policy, needs, views, worker.submit)
+
     def activate(self) -> None:
-        """Begin anew with the next observation."""
-        self._begin_anew()
+        """Begin anew with the next observation, if enabled."""
+        self._switch.activate()
+
+    def deactivate(self) -> None:
+        """Command nothing."""
+        self._switch.deactivate()
 
     def cleanup(self) -> None:
         """Stop the worker."""
@@ -131,7 +149,9 @@ class PolicyNode(Node):
         """Error while the policy fails, warning while inputs are refused or absent."""
         if self._worker is not None:
             self.counters["observations skipped"] = self._worker.skipped
-        if not self.active or not self._enabled:
+        if self.active and self._switch.waits and self._gate is not None:
+            return WARN, f"no command: {self._gate.reason}"
+        if not self.active or not self._switch.on:
             return OK, "disabled" if self.active else "inactive"
         if self._error:
             return ERROR, f"no command: {self._error}"
@@ -140,10 +160,15 @@ class PolicyNode(Node):
         reasons = [reason for reason in (self._fault, missing) if reason]
         return (WARN, f"no command: {'; '.join(reasons)}") if reasons else (OK, "commanding")
 
+    def facts(self) -> dict[str, str]:
+        """Counters, and what the checks found last."""
+        return super().facts() | (self._gate.facts() if self.active and self._gate is not None else {})
+
     # Executor thread ----------------------------------------------------------------------------------------
 
     def _on_state(self, topic: str, message: JointState) -> None:
-        if not self.active or not self._enabled:
+        if not self._commands:
+            self._overhear(topic, to_ns(message.header.stamp), message)
             return
         try:
             read = self._assembly.read_state(message)
@@ -153,8 +178,18 @@ class PolicyNode(Node):
         self._add(topic, read.stamp, read)
 
     def _on_image(self, topic: str, data: bytes) -> None:
-        if self.active and self._enabled:
+        if self._commands:
             self._add(topic, stamp_of(data), data)
+        else:
+            self._overhear(topic, stamp_of(data), data)
+
+    @property
+    def _commands(self) -> bool:
+        return self.active and self._switch.on
+
+    def _overhear(self, topic: str, stamp: int, message: Any) -> None:
+        if self._gate is not None:
+            self._gate.hear(topic, stamp, message)
 
     def _add(self, topic: str, stamp: int, message: Any) -> None:
         together = self._join.add(topic, stamp, message, time.monotonic())
@@ -171,7 +206,7 @@ class PolicyNode(Node):
         self._apart = bool(apart)
 
     def _play_out(self) -> None:
-        if not self.active or not self._enabled:
+        if not self._commands:
             return
         try:
             command = self._playout.take(self.get_clock().now().nanoseconds)
@@ -182,15 +217,15 @@ class PolicyNode(Node):
             self._send(command)
             self.counters["commands played out"] += 1
 
-    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        if request.data and not self._enabled:
-            self._begin_anew()  # before enabling: what was remembered is of another situation
-        self._enabled = request.data
-        self._fault = self._error = ""
-        response.success, response.message = True, "enabled" if request.data else "disabled"
+    async def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        refusal = await self._switch.request(request.data)
+        if not refusal:
+            self._fault = self._error = ""
+        response.success, response.message = not refusal, refusal or ("enabled" if request.data else "disabled")
         return response
 
     def _begin_anew(self) -> None:
+        """Before enabling: what was remembered is of another situation."""
         self._forget = True
         self._join.reset()
         self._playout.stop()
@@ -206,6 +241,12 @@ class PolicyNode(Node):
 
     # Worker thread ------------------------------------------------------------------------------------------
 
+    def _work(self, item: Together[Any] | Examination) -> None:
+        if isinstance(item, Examination):
+            item.run()
+        else:
+            self._infer(item)
+
     def _infer(self, together: Together[Any]) -> None:
         if self._forget:
             self._forget = False
@@ -213,7 +254,7 @@ class PolicyNode(Node):
         begin = time.perf_counter()
         try:
             answer = self._runner.answer(self._assembly.sample(together))
-            if not self._enabled or not self.active:
+            if not self._commands:
                 return  # disabled during inference
             if self._lockstep:
                 command = answer.command

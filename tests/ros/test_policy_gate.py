@@ -1,0 +1,226 @@
+"""Before the first command: the policy node looks at the robot, says what is amiss, and begins when nothing is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2 (rclpy)")
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image, JointState
+from std_srvs.srv import SetBool
+from trajectory_msgs.msg import JointTrajectory
+
+from clam_core.cli import main
+from clam_core.cli.doctor import LISTENER
+from clam_core.deploy import TemporalEnsembler
+from clam_core.deploy.view_calibration import calibrate
+from clam_core.spec import ActionSpec, CameraSpec, EnvironmentSpec, ObservationSpec
+from clam_policy import policy as module
+from clam_policy.policy import PolicyNode
+from clam_ros.images import ImageWriter
+from clam_ros.messages import NamedVectorWriter
+from clam_ros.qos import STREAM
+from clam_ros.waiting import STEADY
+
+JOINTS = ("waist", "gripper")
+RATE = 5.0
+CAMERA = "camera/top/image_raw"
+ON, OFF = SetBool.Request(data=True), SetBool.Request(data=False)
+
+
+def scene(seed: int) -> Any:
+    """A picture with edges and colours."""
+    rng = np.random.default_rng(seed)
+    picture = np.full((32, 32, 3), (180, 160, 90), np.uint8)
+    for _ in range(6):
+        top, left = rng.integers(0, 24, 2)
+        picture[top : top + 8, left : left + 8] = rng.integers(0, 256, 3)
+    return picture
+
+
+class FakePolicy:
+    """Honest about being one: always the same action."""
+
+    spec = EnvironmentSpec(
+        env="test",
+        task="fake",
+        observation=ObservationSpec(JOINTS, ("rad", "m"), (CameraSpec("top", 32, 32),)),
+        action=ActionSpec(JOINTS, ("rad", "m"), (-2.0, 0.0), (2.0, 0.1)),
+        rate=RATE,
+        max_steps=10,
+    )
+    chunk = 3
+    cameras = ("top",)
+    state_names = JOINTS
+
+    def __init__(self) -> None:
+        self.ensembler = TemporalEnsembler(self.chunk, None)
+
+    def reset(self) -> None:
+        self.ensembler.reset()
+
+    def predict_chunk(self, observation: dict[str, Any]) -> Any:
+        assert observation["top"].shape == (32, 32, 3)
+        return np.full((self.chunk, 2), 0.05)
+
+
+class FakeNode(PolicyNode):
+    """The node with the fake in the place of a bundle."""
+
+    def load(self) -> Any:
+        return FakePolicy()
+
+
+class Robot:
+    """Joints and a camera, each as a switch has it; and what the policy sends and says."""
+
+    def __init__(self, graph: Any) -> None:
+        self.graph = graph
+        self.picture, self.joints, self.sees = scene(0), JOINTS, True
+        self._states = graph.probe.create_publisher(JointState, "joint_states", STREAM)
+        self._images = graph.probe.create_publisher(Image, CAMERA, STREAM)
+        self._writer = ImageWriter("top")
+        graph.probe.create_timer(0.05, self._publish, clock=STEADY)
+        self.commands = graph.collect(JointTrajectory, "command")
+        self.diagnostics = graph.collect(DiagnosticArray, "/diagnostics")
+        self.node = graph.add(FakeNode())
+
+    def _publish(self) -> None:
+        now = self.graph.probe.get_clock().now().nanoseconds
+        self._states.publish(NamedVectorWriter(self.joints).message(now, [0.01] * len(self.joints)))
+        if self.sees:
+            self._images.publish(self._writer.message(now, self.picture))
+
+    def wait(self, word: str) -> None:
+        self.graph.spin_until(lambda: word in self.node.diagnose()[1], what=f"'{word}' in {self.node.diagnose()[1]}")
+
+    def enable(self, request: Any = ON) -> Any:
+        return self.graph.call(SetBool, "policy/enable", request)
+
+    def works(self) -> None:
+        count = len(self.commands)
+        self.graph.spin_until(lambda: len(self.commands) > count + 3, what="commands")
+
+    def rests(self) -> None:
+        count = len(self.commands)
+        self.graph.spin_for(1.0)
+        assert len(self.commands) == count
+
+
+@pytest.fixture
+def make_robot(make_graph: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Robot]:
+    """``make_robot(parameter=…)``: its bundle knows what the camera saw in training."""
+    view = calibrate(scene(0)[None], [scene(0)], [scene(7)])
+    monkeypatch.setattr(module, "load_views", lambda _: {"top": view})
+    # generous ages: what is tested is what the node does, not how fast this machine is
+    return lambda **given: Robot(make_graph(bundle="/of/a/test", max_observation_age="3.0", **given))
+
+
+def test_it_waits_saying_why_begins_by_itself_and_stays_off_when_told(make_robot: Callable[..., Robot]) -> None:
+    robot = make_robot()
+    robot.sees = False
+    robot.wait(f"no command: {CAMERA}: ")
+    assert robot.node.diagnose()[0] == b"\x01"
+    robot.rests()
+    assert not robot.commands
+    robot.sees = True
+    robot.works()
+    robot.wait("commanding")
+    said = robot.node.facts()
+    assert said["check view of top"].startswith("ok: similarity 1.00") and said[f"check {CAMERA}"].startswith("ok")
+    assert robot.enable(OFF).message == "disabled"
+    robot.graph.spin_for(0.3)  # what was under way
+    robot.rests()
+    assert robot.node.diagnose()[1] == "disabled"
+    assert robot.enable().message == "enabled"
+    robot.works()
+
+
+def test_enabling_is_refused_with_the_first_failure_unless_forced(make_robot: Callable[..., Robot]) -> None:
+    robot = make_robot(enabled="false")
+    robot.picture = scene(7)
+    answer = robot.enable()
+    assert not answer.success and answer.message.startswith("view of top: similarity"), answer.message
+    assert "\n" not in answer.message and robot.node.diagnose()[1] == "disabled"
+    robot.picture, robot.joints = scene(0), ("waist", "jaw")
+    robot.graph.spin_for(0.5)
+    answer = robot.enable()
+    assert not answer.success and "missing names: gripper" in answer.message
+    robot.rests()
+    assert not robot.commands
+    robot.joints = JOINTS
+    robot.picture = scene(7)
+    robot.node.set_parameters([Parameter("force", value=True)])
+    assert robot.enable().success
+    robot.works()
+
+
+def test_force_at_the_start_begins_at_once(make_robot: Callable[..., Robot]) -> None:
+    robot = make_robot(force="true")
+    robot.picture = scene(7)
+    assert robot.node.diagnose()[1] != "disabled" and not robot.node._switch.waits
+    robot.works()
+
+
+def test_callbacks_go_on_while_the_checks_are_made_and_off_wins(
+    make_robot: Callable[..., Robot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    robot = make_robot(enabled="false")
+    client = robot.graph.probe.create_client(SetBool, "policy/enable")
+    robot.graph.spin_until(client.service_is_ready, what="service")
+    asked = client.call_async(ON)
+    robot.graph.spin_for(0.2)
+    assert not asked.done(), "it listens for two seconds first"
+    assert robot.enable(OFF).message == "disabled"
+    robot.graph.spin_until(asked.done, what="answer")
+    assert not asked.result().success and "switched off" in asked.result().message
+    robot.rests()
+    assert not robot.commands
+
+
+@pytest.fixture
+def doctor(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, dict[str, Any]]]:
+    """``doctor(bundle, …)``: exit status and findings by what they are about."""
+
+    def call(*arguments: object) -> tuple[int, dict[str, Any]]:
+        status = main(["doctor", *map(str, arguments), "--json"])
+        result = json.loads(capsys.readouterr().out)
+        assert result["ready"] is (status == 0)
+        return status, {finding["about"]: finding for finding in result["findings"]}
+
+    return call
+
+
+def test_the_doctor_says_whether_a_live_graph_fits_the_bundle(doctor: Any, start: Any, make_bundle: Any) -> None:
+    bundle = make_bundle("gym", "Pendulum-v1")
+    status, found = doctor(bundle, "--seconds", "1")
+    assert status == 1 and "nobody publishes it" in found["observation/state"]["text"]
+    start("clam_sim.sim_bridge", env="gym", task="Pendulum-v1", mode="realtime", auto_reset=True)
+    for _ in range(20):  # a busy machine starts slowly, and ticks unevenly
+        status, found = doctor(bundle, "--seconds", "3")
+        if status == 0:
+            break
+    assert status == 0, found
+    assert found["observation/state"]["level"] in ("ok", "warn") and "Hz" in found["observation/state"]["text"]
+    assert "all 3 that the policy looks at" in found["names of observation/state"]["text"]
+    assert found["inference"]["level"] in ("ok", "warn") and found["command"]["level"] in ("ok", "warn")
+
+
+def test_the_doctor_without_a_listener_or_with_a_bad_namespace_is_one_line(
+    make_bundle: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = make_bundle("gym", "Pendulum-v1")
+    assert main(["doctor", str(bundle), "--namespace", "no good"]) == 1
+    assert "check --namespace" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, LISTENER, None)
+    assert main(["doctor", str(bundle)]) == 1
+    error = capsys.readouterr().err
+    assert "needs ROS 2 and clam_policy" in error and error.count("\n") == 1

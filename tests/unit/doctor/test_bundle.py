@@ -1,0 +1,66 @@
+"""All checks together, in their order; and the picture for people."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clam_core.deploy.camera_view import CameraView
+from clam_core.doctor.bundle import examine
+from clam_core.doctor.finding import first_failure, is_ready
+from clam_core.doctor.heard import Needs, Stream
+from clam_core.doctor.picture import side_by_side
+
+from .conftest import IMAGE, STATE
+
+
+class Policy:
+    """Remembers what it was shown."""
+
+    def reset(self) -> None:
+        pass
+
+    def predict_chunk(self, observation: Any) -> Any:
+        self.shown = observation
+        return np.zeros((5, 2))
+
+
+def test_a_sound_robot_is_ready_and_one_finding_is_about_each_thing(needs: Needs, robot: Any, view: Any) -> None:
+    policy, observation = Policy(), {"state": np.ones(2)}
+    findings = examine(needs, robot.heard, policy, {"top": view}, observation)
+    assert is_ready(findings) and first_failure(findings) == "" and policy.shown is observation
+    about = [finding.about for finding in findings]
+    assert len(about) == len(set(about))
+    assert about[:2] == [STATE, IMAGE] and {"view of top", "inference", "disk"} <= set(about)
+
+
+def test_the_first_failure_is_the_cause_not_what_follows_from_it(needs: Needs, robot: Any, view: Any) -> None:
+    robot.streams[IMAGE], robot.offered[IMAGE], robot.topics, robot.seen = Stream(), (), {}, {}
+    policy = Policy()
+    findings = examine(needs, robot.heard, policy, {"top": view})
+    assert first_failure(findings).startswith(f"{IMAGE}: nobody publishes it") and not is_ready(findings)
+    assert policy.shown["top"].shape == (32, 32, 3), "inference is timed all the same"
+
+
+def test_a_policy_that_breaks_is_a_finding(needs: Needs, robot: Any, view: CameraView) -> None:
+    class Broken(Policy):
+        def predict_chunk(self, observation: Any) -> Any:
+            raise RuntimeError("out of memory")
+
+    findings = examine(needs, robot.heard, Broken(), {"top": view})
+    assert "out of memory" in first_failure(findings)
+
+
+def test_the_picture_has_a_row_for_each_camera_also_where_one_is_missing(needs: Needs, robot: Any, view: Any) -> None:
+    both = replace(needs, cameras={IMAGE: "top", "camera/side/image_raw": "side"})
+    picture = side_by_side(both, robot.heard, {"top": view})
+    assert picture.shape == (2 * 344, 640, 3)
+    training, live = picture[24:344, :320], picture[24:344, 320:]
+    assert np.ptp(training) > 50
+    np.testing.assert_array_equal(training, live)
+    assert np.ptp(picture[344 + 24 :]) == 0
+    with pytest.raises(ValueError, match="no camera"):
+        side_by_side(replace(needs, cameras={}), robot.heard, {})
