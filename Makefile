@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PACKAGES := clam_core training launch urdf \
-	$(addprefix ros2_ws/src/,clam_ros clam_sim clam_policy clam_recorder clam_arm clam_camera clam_teleop)
+	$(addprefix ros2_ws/src/,clam_ros clam_sim clam_policy clam_recorder clam_arm clam_camera clam_teleop clam_eval)
 NODES := $(wildcard ros2_ws/src/clam_*/clam_*)
 REQUIREMENTS := $(wildcard requirements*.txt constraints/py*.txt)
 PYTEST_ARGS ?=

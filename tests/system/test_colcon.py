@@ -11,7 +11,8 @@ import pytest
 pytest.importorskip("colcon_ros", reason="needs colcon (make setup, or a system ROS 2)")
 
 WORKSPACE = Path(__file__).parents[2] / "ros2_ws"
-PACKAGES = ["arm", "bringup", "camera", "core", "description", "policy", "recorder", "ros", "sim", "teleop", "training"]
+PACKAGES = ["arm", "bringup", "camera", "core", "description", "eval", "policy", "recorder", "ros", "sim"]
+PACKAGES += ["teleop", "training"]
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +35,12 @@ def test_every_package_is_built_and_known_to_the_ament_index(install: Path) -> N
     assert (install / "clam_camera/share/clam_camera/config/fastdds.xml").is_file()
     (page,) = (install / "clam_teleop").rglob("page/main.js")
     assert (page.parent / "index.html").is_file()
+    (page,) = (install / "clam_eval").rglob("page/evaluation.js")
+    assert (page.parent / "index.html").is_file()
     launch_files = {path.name for path in (install / "clam_bringup/share/clam_bringup/launch").iterdir()}
-    assert {f"{name}.launch.py" for name in ("policy", "sim", "record", "robot", "sim_kitchen")} <= launch_files
+    assert {
+        f"{name}.launch.py" for name in ("policy", "sim", "record", "robot", "sim_kitchen", "evaluate")
+    } <= launch_files
 
 
 def test_installed_executables_run_from_the_install_folder_alone(install: Path) -> None:

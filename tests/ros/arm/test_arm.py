@@ -16,7 +16,7 @@ pytest.importorskip("clam_description")
 from std_srvs.srv import SetBool, Trigger
 
 from clam_arm.arm_driver import ArmDriver
-from clam_arm.arm_model import HOME, SLEEP, arm_model
+from clam_arm.arm_model import HOME, READY, SLEEP, arm_model
 from clam_ros.stamps import to_ns
 
 ORDER = ["waist", "shoulder", "elbow", "forearm_roll", "wrist_angle", "wrist_rotate", "gripper", "left_finger"]
@@ -171,6 +171,15 @@ def test_home_and_sleep_are_reached_slowly_and_commands_wait(make_robot: Any) ->
     positions = np.array([state.position[:6] for state in robot.states])
     stamps = np.array([to_ns(state.header.stamp) for state in robot.states]) / 1e9
     assert (np.abs(np.diff(positions, axis=0)) / np.maximum(np.diff(stamps), 0.02)[:, None]).max() < 1.7
+    robot.never_left_its_limits()
+
+
+def test_ready_is_where_rollouts_begin_with_the_gripper_open(make_robot: Any) -> None:
+    robot = make_robot()
+    answer = robot.graph.call(Trigger, "ready")
+    assert answer.success and answer.message == "at ready", answer.message
+    robot.graph.spin_until(lambda: robot.positions == pytest.approx(READY, abs=0.05), what="the pose")
+    robot.graph.spin_until(lambda: abs(robot.positions[6] - READY[6]) < 0.003, what="the gripper's gap")
     robot.never_left_its_limits()
 
 

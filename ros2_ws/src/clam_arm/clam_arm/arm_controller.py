@@ -87,8 +87,10 @@ class ArmController:
             self.cancel(now)
         return self.safety.count(refusal)
 
-    def move(self, name: str, pose: Sequence[float], now: float) -> float:
+    def move(self, name: str, pose: Sequence[float], now: float, gap: float | None = None) -> float:
         """Begin a slow move of the arm's joints ``(J,)`` [rad] to a named pose; returns its duration [s].
+
+        The gripper moves to `gap` [m] on the way, or keeps its grip without one.
 
         Raises:
             Refusal: the arm cannot be commanded now, or the pose or the way there violates a limit.
@@ -97,7 +99,7 @@ class ArmController:
             if self.moving:
                 raise Refusal(Reason.BUSY, f"the arm moves to {self.moving}")
             begin = self.safety.setpoint(self.safety.ready(now))
-            end = np.array([*pose, begin[-1]])
+            end = np.array([*pose, begin[-1] if gap is None else gap])
             trajectory = Trajectory.move(begin, end, speed=self._move_speed, now=now)
             self.safety.check_trajectory(trajectory, returning=True)
         except Refusal as refusal:

@@ -12,7 +12,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from clam_arm import diagnostics
 from clam_arm.arm_controller import ArmController
-from clam_arm.arm_model import HOME, SLEEP, ArmModel, arm_model
+from clam_arm.arm_model import HOME, READY, SLEEP, ArmModel, arm_model
 from clam_arm.backend import BACKENDS, Backend, BackendSettings, make_backend
 from clam_arm.command_reader import read_command
 from clam_core.errors import ClamError
@@ -44,7 +44,8 @@ class ArmDriver(Node):
         self.declare("gripper_velocity", 0.5, "Velocity limit of the gripper's gap [m/s].", low=0.01, high=2.0)
         self.declare("workspace_lower", list(WORKSPACE_LOWER), "Box of the end effector: least x, y, z [m].")
         self.declare("workspace_upper", list(WORKSPACE_UPPER), "Box of the end effector: greatest x, y, z [m].")
-        self.declare("move_speed", 0.5, "Speed of moves to home and sleep [rad/s].", low=0.02, high=1.5)
+        self.declare("move_speed", 0.5, "Speed of moves to home, ready and sleep [rad/s].", low=0.02, high=1.5)
+        self.declare("ready", list(READY), "Pose of service ready: six joints [rad] and the gripper's gap [m].")
         self.declare("max_command_age", 1.0, "Older commands of one point are refused [s].", low=0.02, high=5.0)
         self.declare("on_fast", DEFAULTS.on_fast, "Too fast a command is", choices=("refuse", "scale"))
         for name, low, high, description in (
@@ -75,11 +76,16 @@ class ArmDriver(Node):
         if self._estopped:
             self._controller.estop(time.monotonic(), self._estopped)
         self._max_age = self.value("max_command_age")
+        self._ready = list(self.value("ready"))
+        if len(self._ready) != len(model.limits.names):
+            wanted = ", ".join(model.limits.names)
+            raise ClamError(f"parameter 'ready' has {len(self._ready)} numbers: give one for each of {wanted}")
         fingers = ("left_finger", "right_finger")
         self._joint_states = NamedVectorWriter([*model.limits.names, *fingers])
         self._publish_joint_states = self.publish(JointState, "joint_states", STREAM)
         self.subscribe(JointTrajectory, names.COMMAND, self._on_command, STREAM)
         self.serve(Trigger, "home", self._on_home)
+        self.serve(Trigger, "ready", self._on_ready)
         self.serve(Trigger, "sleep", self._on_sleep)
         self.serve(SetBool, "torque", self._on_torque)
         self.serve(Trigger, "estop", self._on_estop)
@@ -167,17 +173,22 @@ class ArmDriver(Node):
     async def _on_home(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         return await self._move("home", HOME, response)
 
+    async def _on_ready(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        return await self._move("ready", self._ready[:-1], response, gap=self._ready[-1])
+
     async def _on_sleep(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         return await self._move("sleep", SLEEP, response)
 
-    async def _move(self, name: str, pose: Sequence[float], response: Trigger.Response) -> Trigger.Response:
+    async def _move(
+        self, name: str, pose: Sequence[float], response: Trigger.Response, gap: float | None = None
+    ) -> Trigger.Response:
         """Answers when the arm has arrived, or was stopped."""
         controller = self._controller
         if not self.active or controller is None:
             response.success, response.message = False, "the driver is not active: activate it first"
             return response
         try:
-            duration = controller.move(name, pose, time.monotonic())
+            duration = controller.move(name, pose, time.monotonic(), gap)
         except Refusal as refusal:
             response.success, response.message = False, str(refusal)
             return response

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from clam_core.envs.kitchen_tasks import READY as READY_ARM
+from clam_core.envs.kitchen_tasks import READY_GAP
 from clam_core.errors import ClamError
 from clam_core.safety import ForwardKinematics, Limits
 from clam_core.safety.limits import WORKSPACE_LOWER, WORKSPACE_UPPER, joint_limits
 from clam_description import ARM_JOINTS, BASE_LINK, END_EFFECTOR_LINK, HOME, SLEEP
 from clam_description import urdf as read_urdf
 
-__all__ = ["HOME", "SLEEP", "ArmModel", "arm_model"]
+__all__ = ["HOME", "READY", "SLEEP", "ArmModel", "arm_model"]
 
+#: Where rollouts begin: the middle of where training episodes do. Six joints [rad] and the gripper's gap [m].
+READY = (*READY_ARM, sum(READY_GAP) / 2)
 GRIPPER_SPEED = 0.05  # [m/s] of moves to named poses
 
 

@@ -9,6 +9,7 @@ from clam_core.teleop.settings import BOUNDS, TeleopSettings
 from clam_core.teleop.teleoperator import Teleoperator
 from clam_description import ARM_JOINTS, BASE_LINK, END_EFFECTOR_LINK
 from clam_ros.node import Node
+from clam_teleop.serving import declare_serving
 
 DEFAULTS = TeleopSettings()
 ABOUT = {
@@ -34,11 +35,7 @@ def declare_parameters(node: Node) -> None:
     node.declare("rate", 50.0, "Commands [1/s].", low=10.0, high=200.0)
     node.declare("input", "page", "Who operates.", choices=("page", "script"))
     node.declare("seed", 0, "Script: what it does depends on this.", low=0)
-    node.declare("secure", True, "HTTPS for every address; false: HTTP on this machine only, for adb reverse.")
-    node.declare("port", 8443, "Port of the page; 0: a free one.", low=0, high=65535)
-    node.declare("token", "", "First part of the page's path; empty: a new one at every start.")
-    node.declare("certificates", "", "Folder of certificate and key; empty: in the user's data folder.")
-    node.declare("names", [""], "Further names or addresses under which headsets reach this machine.")
+    declare_serving(node)
     node.declare("camera", "", "Camera whose JPEG stream the page shows; empty: none.")
     node.declare("record", True, "There is a recorder to start and stop.")
     node.declare("arm", "arm_driver", "Name of the arm driver's node, whose diagnostic is heard.")

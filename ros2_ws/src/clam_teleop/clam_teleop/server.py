@@ -9,6 +9,7 @@ import ssl
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeout  # Python 3.10: not the builtin one
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ HEADERS = {
 
 LOG = logging.getLogger("clam_teleop.server")
 
+PAGE = Path(str(files("clam_teleop"))) / "page"
+
 
 def _is_ours(record: logging.LogRecord) -> bool:
     """Whether a line of the log is about us, and not about somebody who does not speak HTTP."""
@@ -52,13 +55,19 @@ LOG.addFilter(_is_ours)
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """`port` 0 takes a free one. Without `tls` it is plain HTTP, which browsers allow WebXR on localhost only."""
+    """`port` 0 takes a free one. Without `tls` it is plain HTTP, which browsers allow WebXR on localhost only.
+
+    `pages` are the folders of the page's files, the first that has a file counts. `parse` checks a message of the page:
+    it returns what has a `stamp` [s], or raises `MessageRefused`.
+    """
 
     host: str
     port: int
     access: Access
     tls: ssl.SSLContext | None = None
     camera: bool = False
+    pages: tuple[Path, ...] = (PAGE,)
+    parse: Callable[[str], Any] = parse_input
 
 
 class TeleopServer:
@@ -70,6 +79,7 @@ class TeleopServer:
         self._settings, self._access, self._mailbox = settings, settings.access, mailbox
         self._status: dict[str, Any] = {}
         self._picture = b""
+        self._shown: dict[str, tuple[str, bytes]] = {}
         self._pictured = 0
         self._operator: web.WebSocketResponse | None = None
         self._viewers = 0
@@ -116,6 +126,10 @@ class TeleopServer:
         """The newest picture of the camera."""
         self._picture, self._pictured = jpeg, self._pictured + 1
 
+    def put(self, name: str, kind: str, data: bytes) -> None:
+        """A file beside those of the page, of media type `kind`."""
+        self._shown[name] = kind, data
+
     # In the server's thread ---------------------------------------------------------------------------------
 
     async def _start(self) -> None:
@@ -160,10 +174,13 @@ class TeleopServer:
         return self._page(request.match_info["name"])
 
     def _page(self, name: str) -> web.StreamResponse:
-        folder = Path(str(files("clam_teleop"))) / "page"
-        if name not in {path.name for path in folder.iterdir() if path.is_file()}:
-            return web.Response(status=404)
-        return web.FileResponse(folder / name, headers=HEADERS)
+        if name in self._shown:
+            kind, data = self._shown[name]
+            return web.Response(body=data, headers={**HEADERS, "Content-Type": kind})
+        for folder in self._settings.pages:
+            if name in {path.name for path in folder.iterdir() if path.is_file()}:
+                return web.FileResponse(folder / name, headers=HEADERS)
+        return web.Response(status=404)
 
     # The operator -------------------------------------------------------------------------------------------
 
@@ -202,7 +219,7 @@ class TeleopServer:
                     raise MessageRefused("not a text")
                 if count > MOST_PER_SECOND:
                     raise MessageRefused(f"more than {MOST_PER_SECOND} messages in a second")
-                parsed = parse_input(message.data)
+                parsed = self._settings.parse(message.data)
             except MessageRefused as refusal:
                 bad += 1
                 self.counters["messages refused"] += 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -19,16 +18,13 @@ from clam_ros.messages import CommandWriter, MessageRefused, NamedVectorReader
 from clam_ros.node import OK, WARN, Node, run
 from clam_ros.qos import LATEST, STREAM
 from clam_ros.stamps import to_ns
-from clam_teleop.access import Access, make_token
-from clam_teleop.addresses import checked_name, machine_addresses, machine_names
-from clam_teleop.certificate import default_folder, server_context
-from clam_teleop.invitation import invitation
 from clam_teleop.link_statistics import Answer, LinkStatistics
 from clam_teleop.mailbox import Closed, Mailbox, Opened, Received
 from clam_teleop.parameters import declare_parameters, make_teleoperator
 from clam_teleop.reports import Report, read_diagnostic, read_recorder
 from clam_teleop.requests import Requests
-from clam_teleop.server import ServerSettings, TeleopServer
+from clam_teleop.server import TeleopServer
+from clam_teleop.serving import serve_page
 
 STATUS_PERIOD = 0.1  # [s]
 INACTIVE = "the node is not active"
@@ -73,25 +69,7 @@ class Teleop(Node):
         self.every(1.0 / self.value("rate"), self._tick)
         self.every(STATUS_PERIOD, self._show)
         if not by_script:
-            self._start_server()
-
-    def _start_server(self) -> None:
-        secure, extra = self.value("secure"), [checked_name(name) for name in self.value("names") if name]
-        access = Access(self.value("token") or make_token(), [*machine_names(), *extra])
-        addresses = [*extra, *machine_addresses()] if secure else ["localhost"]
-        context, fingerprint = None, ""
-        if secure:
-            folder = Path(self.value("certificates")).expanduser() if self.value("certificates") else default_folder()
-            context, fingerprint = server_context(folder, [*addresses, *machine_names(), "localhost"])
-        host, scheme = ("0.0.0.0", "https") if secure else ("127.0.0.1", "http")
-        settings = ServerSettings(host, self.value("port"), access, context, bool(self.value("camera")))
-        server = TeleopServer(settings, self._mailbox)
-        server.start()
-        self._server = server
-        self.url = f"{scheme}://localhost:{server.port}/{access.token}/"
-        print(invitation(scheme, addresses, server.port, access.token), flush=True)  # no log gets to know the token
-        if secure:
-            self.get_logger().info(f"the browser will warn: the certificate is our own, with SHA-256 {fingerprint}")
+            self._server, self.url = serve_page(self, self._mailbox, camera=bool(self.value("camera")))
 
     def activate(self) -> None:
         """Whoever operates must let go of the squeeze first."""

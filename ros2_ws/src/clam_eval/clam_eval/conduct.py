@@ -1,0 +1,144 @@
+"""The course of one attempt (Appendix F): policy off, arm ready, scene reset, policy on, budget, policy off, score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from clam_core.errors import ClamError
+from clam_eval.plan import Trial
+from clam_eval.rollout import Phase, Rollout
+
+LOOK = 0.02  # [s] between two looks at a running rollout
+RETRY = 1.0  # [s] between two attempts to enable a policy that is not ready
+
+
+class Robot(Protocol):
+    """What an attempt needs of the graph. Every coroutine raises `ClamError` when it cannot do what it says."""
+
+    def now(self) -> float:
+        """Steady clock [s]."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Let everything else work."""
+
+    def not_ready(self) -> str:
+        """Why no rollout can begin; empty if it can."""
+
+    def fault(self) -> str:
+        """What is wrong while one runs; empty if nothing is."""
+
+    def estopped(self) -> bool:
+        """Whether somebody has pressed the e-stop, here or at the robot."""
+
+    async def disable(self) -> None:
+        """The policy sends nothing any more."""
+
+    async def load(self, contender: int) -> None:
+        """The policy node has this bundle, and is active but disabled."""
+
+    async def to_ready(self) -> None:
+        """The arm is at its ready pose."""
+
+    async def reset_scene(self, trial: Trial) -> None:
+        """A simulator places the things; at a real robot nothing happens."""
+
+    async def enable(self) -> str:
+        """Let the policy command; what it answers if it refuses, else an empty text."""
+
+    def running(self) -> None:
+        """From now on it runs: pictures are kept."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds: of the rollout itself, of waiting for the operator, and of all else."""
+
+    rollout: float
+    operator: float
+    overhead: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {name: round(value, 2) for name, value in vars(self).items()}
+
+
+async def conduct(
+    robot: Robot, rollout: Rollout, trial: Trial, *, patience: float, say: Callable[[str], None]
+) -> Spent:
+    """Carry out an attempt until `rollout` is over. What goes wrong on the way makes it invalid.
+
+    Args:
+        patience: longest wait for a graph that is not ready [s].
+        say: is told in words what is waited for; nothing when the wait is over.
+    """
+    begin, waited, ran = robot.now(), 0.0, 0.0
+    try:
+        await _prepare(robot, rollout, trial, patience, say)
+        waited += await _person(robot, rollout, Phase.SCENE)
+        await _enable(robot, rollout, patience, say)
+        if rollout.phase is Phase.RUNNING:
+            robot.running()
+        started = robot.now()
+        await _run(robot, rollout)
+        ran = robot.now() - started
+    except ClamError as error:
+        rollout.invalidate(str(error))
+    await _stop(robot, rollout, say)
+    waited += await _person(robot, rollout, Phase.SCORING)
+    return Spent(ran, waited, robot.now() - begin - ran - waited)
+
+
+async def _prepare(robot: Robot, rollout: Rollout, trial: Trial, patience: float, say: Callable[[str], None]) -> None:
+    begin = robot.now()
+    while (reason := robot.not_ready()) and rollout.phase is Phase.PREPARING:
+        say(reason)
+        if robot.now() - begin > patience:
+            raise ClamError(f"not ready within {patience:g} s: {reason}")
+        await robot.sleep(0.1)
+    say("")
+    for step in (robot.disable, lambda: robot.load(trial.contender), robot.to_ready, lambda: robot.reset_scene(trial)):
+        if rollout.phase is Phase.PREPARING:  # an operator may have stopped it
+            await step()
+    rollout.prepared()
+
+
+async def _enable(robot: Robot, rollout: Rollout, patience: float, say: Callable[[str], None]) -> None:
+    begin = robot.now()
+    while rollout.phase is Phase.ENABLING:
+        refusal = await robot.enable()
+        if not refusal:
+            rollout.enabled(robot.now())
+            say("")
+        elif robot.now() - begin > patience:
+            raise ClamError(f"the policy was not ready within {patience:g} s: {refusal}")
+        else:
+            say(f"not ready: {refusal}")
+            await robot.sleep(RETRY)
+
+
+async def _run(robot: Robot, rollout: Rollout) -> None:
+    while rollout.phase is Phase.RUNNING:
+        if robot.estopped():  # a person stopped the policy: that is no fault of the robot
+            rollout.abort(robot.now(), "e-stop")
+        rollout.look(robot.now(), robot.fault())
+        if rollout.phase is Phase.RUNNING:
+            await robot.sleep(LOOK)
+
+
+async def _stop(robot: Robot, rollout: Rollout, say: Callable[[str], None]) -> None:
+    """Whatever happened, the policy is off afterwards. What was scored by then stays scored."""
+    try:
+        await robot.disable()
+    except ClamError as error:
+        say(str(error))
+        rollout.invalidate(str(error))
+
+
+async def _person(robot: Robot, rollout: Rollout, phase: Phase) -> float:
+    """Wait while a person is asked; the time that took [s]."""
+    begin = robot.now()
+    while rollout.phase is phase:
+        await robot.sleep(0.05)
+    return robot.now() - begin

@@ -1,0 +1,197 @@
+"""The course of an attempt at a robot that is honest about being none: it writes down what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from clam_core.errors import ClamError
+from clam_eval.conduct import conduct
+from clam_eval.plan import Trial
+from clam_eval.rollout import Phase, Rollout, Rules
+
+TRIAL = Trial(3, 1, 1001, 1)
+
+
+class FakeRobot:
+    """Its clock goes on when somebody sleeps; `policy` is called then, while the policy is enabled."""
+
+    def __init__(self, rollout: Rollout, policy: Callable[[float], None] = lambda now: None) -> None:
+        self.rollout, self.policy = rollout, policy
+        self.time = 100.0
+        self.told: list[str] = []
+        self.enabled = False
+        self.broken: dict[str, int] = {}  # what fails, and how often
+        self.refusals: list[str] = []
+        self.waits: list[str] = []
+        self.faulty = ""
+        self.stopped = False
+        self.events: list[tuple[float, Callable[[], Any]]] = []  # at a time, what an operator does
+
+    def now(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.time += seconds
+        if self.enabled:
+            self.policy(self.time)
+        while self.events and self.events[0][0] <= self.time:
+            self.events.pop(0)[1]()
+
+    def not_ready(self) -> str:
+        return self.waits.pop(0) if self.waits else ""
+
+    def fault(self) -> str:
+        return self.faulty
+
+    def estopped(self) -> bool:
+        return self.stopped
+
+    def _tell(self, what: str) -> None:
+        self.told.append(what)
+        if self.broken.get(what, 0):
+            self.broken[what] -= 1
+            raise ClamError(f"{what} failed")
+
+    async def disable(self) -> None:
+        self._tell("disable")
+        self.enabled = False
+
+    async def load(self, contender: int) -> None:
+        self._tell(f"load {contender}")
+
+    async def to_ready(self) -> None:
+        assert not self.enabled
+        self._tell("ready")
+        self.time += 3.0
+
+    async def reset_scene(self, trial: Trial) -> None:
+        self._tell(f"reset {trial.seed}")
+
+    async def enable(self) -> str:
+        self._tell("enable")
+        self.enabled = not self.refusals
+        return "" if self.enabled else self.refusals.pop(0)
+
+    def running(self) -> None:
+        self.told.append("running")
+
+
+def go(robot: FakeRobot, patience: float = 60.0) -> tuple[Any, list[str]]:
+    said: list[str] = []
+    return asyncio.run(conduct(robot, robot.rollout, TRIAL, patience=patience, say=said.append)), said
+
+
+@pytest.fixture
+def simulated() -> FakeRobot:
+    rollout = Rollout(Rules(), rate=5.0)
+
+    def policy(now: float) -> None:
+        rollout.command(now)
+        rollout.simulator_says(0.5)
+
+    return FakeRobot(rollout, policy)
+
+
+@pytest.fixture
+def attended() -> FakeRobot:
+    rollout = Rollout(Rules(by_person=True), rate=5.0)
+    return FakeRobot(rollout, rollout.command)
+
+
+def test_everything_happens_in_its_order_and_the_policy_is_off_before_and_after(simulated: FakeRobot) -> None:
+    spent, _ = go(simulated)
+    assert simulated.told == ["disable", "load 1", "ready", "reset 1001", "enable", "running", "disable"]
+    assert simulated.rollout.phase is Phase.SCORED and simulated.rollout.score == 0.5
+    assert spent.rollout == pytest.approx(20.0, abs=0.1) and spent.overhead == pytest.approx(3.0, abs=0.1)
+    assert spent.operator == 0.0
+
+
+def test_a_refusal_to_enable_is_waited_out_and_said(simulated: FakeRobot) -> None:
+    simulated.refusals = ["camera external is missing"] * 3
+    _, said = go(simulated)
+    assert simulated.rollout.phase is Phase.SCORED and simulated.told.count("enable") == 4
+    assert "not ready: camera external is missing" in said and said[-1] == ""
+
+
+def test_a_policy_that_is_never_ready_makes_the_attempt_invalid(simulated: FakeRobot) -> None:
+    simulated.refusals = ["wrong camera"] * 1000
+    go(simulated)
+    assert simulated.rollout.phase is Phase.INVALID
+    assert simulated.rollout.reason == "the policy was not ready within 60 s: wrong camera"
+    assert simulated.told[-1] == "disable"
+
+
+def test_a_robot_that_is_not_ready_is_waited_for_and_not_for_ever(simulated: FakeRobot) -> None:
+    simulated.waits = ["arm: e-stop"] * 50
+    _, said = go(simulated)
+    assert simulated.rollout.phase is Phase.SCORED and said[:2] == ["arm: e-stop", "arm: e-stop"]
+    endless = FakeRobot(Rollout(Rules(), rate=5.0))
+    endless.waits = ["arm: e-stop"] * 10_000
+    go(endless)
+    assert endless.rollout.reason == "not ready within 60 s: arm: e-stop"
+
+
+@pytest.mark.parametrize("what", ["disable", "load 1", "ready", "reset 1001", "enable"])
+def test_whatever_fails_before_the_policy_runs_makes_it_invalid_and_the_policy_is_off(
+    simulated: FakeRobot, what: str
+) -> None:
+    simulated.broken = {what: 1}
+    go(simulated)
+    assert simulated.rollout.phase is Phase.INVALID and simulated.rollout.reason == f"{what} failed"
+    assert simulated.told[-1] == "disable" and "running" not in simulated.told and not simulated.enabled
+
+
+def test_a_fault_while_it_runs_makes_it_invalid_and_the_policy_is_off(simulated: FakeRobot) -> None:
+    simulated.events = [(110.0, lambda: setattr(simulated, "faulty", "camera external is silent"))]
+    go(simulated)
+    assert simulated.rollout.phase is Phase.INVALID and simulated.rollout.reason == "camera external is silent"
+    assert not simulated.enabled
+
+
+def test_a_policy_that_cannot_be_switched_off_is_said_and_does_not_undo_the_score(simulated: FakeRobot) -> None:
+    simulated.events = [(110.0, lambda: simulated.broken.update(disable=1))]
+    _, said = go(simulated)
+    assert simulated.rollout.phase is Phase.SCORED and said[-1] == "disable failed"
+
+
+def test_a_person_is_waited_for_without_end_and_that_time_is_his_own(attended: FakeRobot) -> None:
+    rollout = attended.rollout
+    attended.events = [(1000.0, rollout.scene_is_reset), (5000.0, lambda: rollout.person_says(1.0, attended.time))]
+    spent, _ = go(attended, math.inf)
+    assert rollout.score == 1.0 and rollout.ended == "budget" and rollout.steps == 100
+    assert spent.operator > 4800 and spent.overhead < 4 and spent.rollout < 21
+    assert attended.told == ["disable", "load 1", "ready", "reset 1001", "enable", "running", "disable"]
+
+
+def test_the_policy_is_off_while_a_person_thinks_about_the_score(attended: FakeRobot) -> None:
+    rollout = attended.rollout
+    seen: list[bool] = []
+    attended.events = [(110.0, rollout.scene_is_reset), (200.0, lambda: seen.append(attended.enabled))]
+    attended.events += [(201.0, lambda: rollout.person_says(0.0, attended.time))]
+    go(attended, math.inf)
+    assert seen == [False] and rollout.score == 0.0
+
+
+def test_an_e_stop_is_scored_by_the_person_and_repeated_where_there_is_none(
+    attended: FakeRobot, simulated: FakeRobot
+) -> None:
+    rollout = attended.rollout
+    attended.events = [(110.0, rollout.scene_is_reset), (115.0, lambda: setattr(attended, "stopped", True))]
+    attended.events += [(120.0, lambda: rollout.person_says(0.0, attended.time))]
+    go(attended, math.inf)
+    assert rollout.phase is Phase.SCORED and rollout.ended == "e-stop" and rollout.score == 0.0
+    simulated.events = [(110.0, lambda: setattr(simulated, "stopped", True))]
+    go(simulated)
+    assert simulated.rollout.phase is Phase.INVALID and simulated.rollout.reason == "e-stop"
+
+
+def test_what_an_operator_stops_on_the_way_does_not_go_on(attended: FakeRobot) -> None:
+    attended.waits = ["arm: e-stop"] * 100
+    attended.events = [(101.0, lambda: attended.rollout.abort(attended.time))]
+    go(attended, math.inf)
+    assert attended.rollout.phase is Phase.INVALID and attended.told == ["disable"]
