@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
-#: Seconds that children get after SIGINT and after SIGTERM, before the next signal.
-PATIENCE = {signal.SIGINT: 10.0, signal.SIGTERM: 5.0, signal.SIGKILL: 5.0}
+#: Seconds that children get after SIGINT and after SIGTERM, before the next signal. On a busy machine a process that
+#: has imported torch takes up to 12 to end.
+PATIENCE = {signal.SIGINT: 20.0, signal.SIGTERM: 5.0, signal.SIGKILL: 5.0}
 
 
 class Processes:

@@ -174,18 +174,22 @@ class Method(nn.Module, ABC):
 
     @torch.no_grad()
     def grounding(self, held_out: Transitions | None) -> dict[str, float]:
-        """Error and R² of `label` against the true actions, per action dimension and on average."""
+        """Error and R² of `label` against the true actions, per action dimension that varies and on average."""
         if held_out is None or held_out.targets is None:
             return {}
         batches = [(self.label(batch), current_target(batch)) for batch in self.evaluation_batches(held_out)]
         labels, truth = (torch.cat(part) for part in zip(*batches, strict=True))
         scores = r_squared(labels, truth)
         names = self.spec.action.names
-        metrics = {f"grounding/r2/{name}": float(score) for name, score in zip(names, scores, strict=True)}
-        return metrics | {
-            "grounding/r2": float(scores.mean()),
-            "grounding/error": float((labels - truth).square().mean()),
-        }
+        r2 = {name: float(score) for name, score in zip(names, scores, strict=True) if not score.isnan()}
+        average = {"grounding/r2": float(scores.nanmean())} if r2 else {}
+        return (
+            {f"grounding/r2/{name}": score for name, score in r2.items()}
+            | average
+            | {
+                "grounding/error": float((labels - truth).square().mean()),
+            }
+        )
 
     @cached_property
     def exact(self) -> list[int]:

@@ -41,7 +41,7 @@ class Labels:
         """R² of the method's own actions per dimension ``(A,)``; NaN where the true ones are all the same."""
         if self.own is None:
             return torch.full((self.true.shape[1],), torch.nan)
-        return torch.where(self.true.std(0) > 1e-6, r_squared(self.own, self.true), torch.nan)
+        return r_squared(self.own, self.true)
 
 
 @dataclass(frozen=True)
@@ -118,4 +118,4 @@ def _explained(points: Tensor, true: Tensor) -> Tensor:
     """R² of the best linear map from `points` ``(N, 2)`` to each of ``(N, A)``; −1 for an action that never changes."""
     inputs = torch.cat([points, torch.ones_like(points[:, :1])], dim=1)
     predicted = inputs @ (torch.linalg.pinv(inputs) @ true)
-    return torch.where(true.std(0) > 1e-6, r_squared(predicted, true), -1.0)
+    return r_squared(predicted, true).nan_to_num(-1.0)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+#: A standard deviation of scaled actions below which they do not vary.
+CONSTANT = 1e-6
+
 
 def masked_mse(prediction: Tensor, truth: Tensor, mask: Tensor, weight: Tensor | None = None) -> Tensor:
     """Mean squared error of ``(B, L, …)`` over the steps where `mask` ``(B, L)`` holds; `weight` broadcasts to it."""
@@ -14,10 +17,10 @@ def masked_mse(prediction: Tensor, truth: Tensor, mask: Tensor, weight: Tensor |
 
 
 def r_squared(prediction: Tensor, truth: Tensor) -> Tensor:
-    """Coefficient of determination per dimension: ``(N, A)``, ``(N, A)`` → ``(A,)``."""
-    residual = (truth - prediction).square().sum(0)
-    total = (truth - truth.mean(0)).square().sum(0)
-    return 1 - residual / total.clamp_min(1e-12)
+    """Coefficient of determination per dimension: ``(N, A)``, the same → ``(A,)``; NaN where the truth is constant."""
+    residual = (truth - prediction).square().mean(0)
+    total = (truth - truth.mean(0)).square().mean(0)
+    return torch.where(total > CONSTANT**2, 1 - residual / total, torch.nan)
 
 
 def effective_dimension(z: Tensor) -> float:
@@ -39,7 +42,7 @@ def linear_probe(z: Tensor, action: Tensor, held_out_z: Tensor, held_out_action:
     inputs, held_out = _with_bias(z, z), _with_bias(held_out_z, z)
     penalty = ridge * len(inputs) * torch.eye(inputs.shape[1], dtype=inputs.dtype, device=inputs.device)
     weights = torch.linalg.solve(inputs.T @ inputs + penalty, inputs.T @ action.double())
-    return float(r_squared(held_out @ weights, held_out_action.double()).mean())
+    return float(r_squared(held_out @ weights, held_out_action.double()).nanmean())
 
 
 def _with_bias(z: Tensor, statistics: Tensor) -> Tensor:

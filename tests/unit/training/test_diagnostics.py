@@ -34,6 +34,11 @@ def test_r_squared_is_zero_for_the_mean_and_one_for_the_truth() -> None:
     assert r_squared(truth.mean(0).expand_as(truth), truth).tolist() == pytest.approx([0, 0], abs=1e-6)
 
 
+def test_r_squared_of_what_never_varies_is_not_defined() -> None:
+    truth = torch.stack([torch.arange(10.0), torch.full((10,), 0.3)], dim=1)
+    assert r_squared(truth + 0.1, truth).isnan().tolist() == [False, True]
+
+
 def test_masked_steps_do_not_count() -> None:
     prediction, truth = torch.zeros(1, 2, 3, 4, 4), torch.ones(1, 2, 3, 4, 4)
     truth[:, 1] = 100
