@@ -10,7 +10,7 @@ from clam_core.envs.kitchen_tasks import READY, task_name
 from clam_core.errors import ClamError
 from clam_core.operators.base import RECIPES, Recipe, check_kind, operator_rng
 from clam_core.operators.kitchen_kinematics import joints_for
-from clam_core.operators.kitchen_motions import EXPERTS, Motion, State, Waypoint, rise
+from clam_core.operators.kitchen_motions import EXPERTS, Motion, State, Waypoint
 from clam_core.operators.kitchen_play import play_motion
 from clam_core.operators.waypoints import WaypointFollower
 from clam_core.spec import Observation
@@ -70,7 +70,7 @@ class KitchenOperator:
         if self._kind == "play":
             return play_motion(self._task, state, self.recipe.goal_offset, self._rng)
         expert = EXPERTS[self._task]
-        return rise(state) if expert.done(self._start or state, state) else expert.motion(state)
+        return expert.afterwards(state) if expert.done(self._start or state, state) else expert.motion(state)
 
 
 def steer(state: State, goal: Waypoint, pace: float) -> npt.NDArray[np.float64]:

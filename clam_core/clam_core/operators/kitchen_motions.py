@@ -20,6 +20,7 @@ CLOSED, OPEN = ACTION.low[-1], ACTION.high[-1]  # the gap between the fingers [m
 FINGER_OFFSET = CLOSED / 2 + FINGER_MIDDLE  # from the end effector to the middle of a finger of a closed gripper [m]
 
 TRAVEL_Z = 0.22  # over everything that is not meant; further up the arm does not reach over the stove
+FIRMLY = 0.008  # below what it presses: how hard the hand goes on pressing
 SIDE_Z = 0.27  # on the way around the microwave's door
 HOVER = 0.07  # over the block
 DIP_Z, RELEASE_Z = 0.063, 0.095  # over the pot's floor: fingertips inside the rim but over the block, or over the rim
@@ -179,20 +180,32 @@ def block_in_pot_and_slide(state: State) -> Motion:
     return rise(state) + grasp_block(state)
 
 
+def keep_pressed(state: State) -> Motion:
+    """Stay on what is pressed."""
+    x, y, z = (state[f"end_effector_{axis}"] for axis in "xyz")
+    return (Waypoint(x, y, z - FIRMLY, tolerance=0.0, patience=100),)
+
+
 @dataclass(frozen=True)
 class Expert:
-    """The motion that does a task or its next part, and whether the task is done, seen from start and state."""
+    """The motion that does a task or its next part, whether the task is done, seen from start and state, and then?
+
+    What follows must not look like what went before: a policy that sees single observations could not tell whether
+    to go on or to leave.
+    """
 
     motion: Callable[[State], Motion]
     done: Callable[[State, State], bool]
+    afterwards: Callable[[State], Motion] = rise
 
 
 #: Experts by task.
 EXPERTS: dict[str, Expert] = {
     "reach-block": Expert(hover_over_block, lambda start, state: False),
     "push-button": Expert(
-        lambda state: rise(state) + press_button(state),
+        lambda state: rise(state) + press_button(state)[:-1],
         lambda start, state: start["button_z"] - state["button_z"] > PRESSED,
+        keep_pressed,
     ),
     "close-microwave": Expert(
         lambda state: rise(state) + push_door(state), lambda start, state: state["microwave_door"] < DOOR_CLOSED

@@ -24,6 +24,19 @@ def test_the_expert_solves_its_task(task):
         assert env.score == 1.0
 
 
+def test_a_pressed_button_stays_pressed_to_the_end():
+    """An expert that came and went would have two actions for one observation."""
+    env, operator = make_env("kitchen", "push-button"), make_operator("kitchen", "push-button", "expert")
+    for seed in range(3):
+        operator.reset(seed)
+        observation, rewards = env.reset(seed), []
+        for _ in range(100):
+            step = env.step(operator.act(observation))
+            observation = step.observation
+            rewards.append(step.reward)
+        assert rewards[40:] == [1.0] * 60, seed
+
+
 @pytest.mark.parametrize(
     ("x", "y", "z", "yaw"), [(0.29, -0.2, 0.1, 0.3), (0.4, -0.04, 0.155, np.pi / 2), (0.2, 0.25, 0.165, -1.2)]
 )
