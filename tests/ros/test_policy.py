@@ -258,6 +258,54 @@ def test_disable_stops_commands_at_once_and_enable_begins_anew(lockstep: Robot) 
     assert lockstep.answer(2 * PERIOD, [0, 0, 0, 1])[0] == 1.0
 
 
+class DisabledFirst:
+    """A lock that is taken right after somebody disabled the policy."""
+
+    def __init__(self, node: PolicyNode) -> None:
+        self._node, self._lock = node, threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._node._switch.on = False
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def test_no_command_is_sent_once_it_was_disabled_however_late(lockstep: Robot) -> None:
+    lockstep.node._sending = DisabledFirst(lockstep.node)
+    lockstep.observe(PERIOD, [0, 0, 0, 0])
+    lockstep.graph.spin_until(lambda: not lockstep.node._switch.on, what="an answer that is too late")
+    lockstep.graph.spin_for(0.3)
+    assert not lockstep.commands and not lockstep.chunks
+
+
+def test_disabling_is_answered_only_after_a_command_that_is_on_its_way(lockstep: Robot) -> None:
+    node, client = lockstep.node, lockstep.graph.probe.create_client(SetBool, "policy/enable")
+    lockstep.graph.spin_until(client.service_is_ready, what="service")
+    node._sending.acquire()
+    begin = time.monotonic()
+    threading.Timer(1.0, node._sending.release).start()
+    asked = client.call_async(SetBool.Request(data=False))
+    lockstep.graph.spin_until(asked.done, what="answer")
+    assert asked.result().message == "disabled" and time.monotonic() - begin >= 1.0
+
+
+def test_what_was_seen_before_it_was_disabled_is_not_answered_after_it_was_enabled_again(realtime: Robot) -> None:
+    fake = realtime.node.fake
+    fake.gate.clear()
+    realtime.observe(realtime.now(), [1.0, 0.0])
+    realtime.graph.spin_until(lambda: fake.calls == 1, what="inference began")
+    realtime.observe(realtime.now(), [2.0, 0.0])
+    realtime.graph.spin_until(lambda: realtime.node._worker._items, what="one that waits")
+    assert realtime.graph.call(SetBool, "policy/enable", SetBool.Request(data=False)).success
+    assert realtime.graph.call(SetBool, "policy/enable", SetBool.Request(data=True)).success
+    fake.gate.set()
+    realtime.graph.spin_for(0.5)
+    assert not realtime.commands and not realtime.chunks
+    assert realtime.answer(realtime.now(), [3.0, 0.0]) == [1.0, 3.0], "of a new episode"
+
+
 def test_a_missing_bundle_is_one_clear_line_and_status_1(start: Any) -> None:
     process = start("clam_policy.policy", bundle="/nowhere/bundle")
     assert process.wait() == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2 (rclpy)")
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image, JointState
 from std_srvs.srv import SetBool
@@ -24,9 +27,12 @@ from clam_core.deploy import TemporalEnsembler
 from clam_core.deploy.view_calibration import calibrate
 from clam_core.spec import ActionSpec, CameraSpec, EnvironmentSpec, ObservationSpec
 from clam_policy import policy as module
+from clam_policy.bundle_check import needs_of, take
+from clam_policy.hearing import Hearing
 from clam_policy.policy import PolicyNode
 from clam_ros.images import ImageWriter
 from clam_ros.messages import NamedVectorWriter
+from clam_ros.node import spin_once
 from clam_ros.qos import STREAM
 from clam_ros.waiting import STEADY
 
@@ -184,6 +190,59 @@ def test_callbacks_go_on_while_the_checks_are_made_and_off_wins(
     assert not asked.result().success and "switched off" in asked.result().message
     robot.rests()
     assert not robot.commands
+
+
+def test_a_request_ends_when_it_was_forced_on_or_deactivated_meanwhile(
+    make_robot: Callable[..., Robot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    robot = make_robot(observation_timeout="30.0")  # a pause of a busy machine begins no new episode
+    looked: list[bool] = []
+    monkeypatch.setattr(FakePolicy, "reset", lambda policy: looked.append(robot.node._switch.on))
+    monkeypatch.setattr(robot.node._gate, "passes", lambda: False)
+    client = robot.graph.probe.create_client(SetBool, "policy/enable")
+    robot.graph.spin_until(client.service_is_ready, what="service")
+    asked = client.call_async(ON)
+    robot.graph.spin_for(0.2)
+    robot.node.set_parameters([Parameter("force", value=True)])
+    robot.graph.spin_until(asked.done, what="answer", timeout=30.0)
+    assert asked.result().message == "enabled"
+    robot.works()
+    robot.graph.spin_for(2.5)
+    assert len(looked) <= 2, "an episode that runs is not forgotten for a check that nobody needs"
+    robot.node.set_parameters([Parameter("force", value=False)])
+    assert robot.enable(OFF).success
+    asked = client.call_async(ON)
+    robot.graph.spin_for(0.2)
+    robot.node.trigger_deactivate()
+    robot.graph.spin_until(asked.done, what="answer", timeout=30.0)
+    assert not asked.result().success
+
+
+def test_a_cleanup_while_somebody_waits_for_an_answer_does_not_end_the_node(make_robot: Callable[..., Robot]) -> None:
+    robot = make_robot(enabled="false")
+    client = robot.graph.probe.create_client(SetBool, "policy/enable")
+    robot.graph.spin_until(client.service_is_ready, what="service")
+    client.call_async(ON)
+    robot.graph.spin_for(0.5)
+    robot.node.trigger_deactivate()
+    robot.node.trigger_cleanup()
+    end = time.monotonic() + 2.0
+    while time.monotonic() < end:
+        spin_once(robot.graph.executor, robot.node)  # as a node's process does it
+    assert robot.node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+
+
+def test_who_else_commands_is_counted_where_command_was_remapped_to(make_graph: Callable[..., Any]) -> None:
+    graph = make_graph()
+    node = Node("listener", use_global_arguments=False, cli_args=["--ros-args", "-r", "command:=arm/command"])
+    graph.executor.add_node(node)
+    graph.probe.create_publisher(JointTrajectory, "arm/command", STREAM)
+    graph.collect(JointTrajectory, "arm/command")
+    needs = needs_of(FakePolicy(), "joint_states", "raw", 0.5)
+    hearing = Hearing(needs.types, 1.0)
+    graph.spin_until(lambda: take(node, needs, hearing, 0).heard.other_commanders == 1, what="a commander")
+    graph.spin_until(lambda: take(node, needs, hearing, 0).heard.command_listeners == 1, what="a listener")
+    node.destroy_node()
 
 
 @pytest.fixture

@@ -64,6 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.bundle is not None:
             raise ClamError("--recover mends bags and looks at no bundle: leave one of them out")
         return _recover(arguments)
+    if arguments.bundle is None and arguments.picture is not None:
+        raise ClamError("--picture shows the cameras of a bundle: name it, clam doctor BUNDLE --picture FILE.png")
     return _check_machine(arguments) if arguments.bundle is None else _check_robot(arguments)
 
 

@@ -53,7 +53,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     folder = arguments.out or arguments.run_folder / "pictures"
     learned = Learned(arguments.run_folder, resolve_device(arguments.device), _data(arguments.data))
-    pictures = write_pictures(learned, folder, arguments.episode)
+    try:
+        pictures = write_pictures(learned, folder, arguments.episode)
+    except OSError as error:
+        where = error.filename or folder
+        raise ClamError(f"'{where}' cannot be written ({error.strerror}); give --out another folder") from error
     if arguments.json:
         facts = {picture.file.removesuffix(".png"): picture.facts for picture in pictures}
         files = [str(folder / name) for name in (*(picture.file for picture in pictures), "index.html")]

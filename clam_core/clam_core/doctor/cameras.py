@@ -13,6 +13,7 @@ from clam_core.doctor.heard import Heard, Needs, Seen
 
 LEAST_KEPT = 0.5  # of an image: the policy's part of it, its middle
 DARK = 0.5  # of training's mean brightness, and its inverse
+PLAIN = 4.0  # [of 255] standard deviation of a picture that shows nothing
 EXCHANGED = -0.5  # agreement of colours below which red is blue
 
 
@@ -45,8 +46,13 @@ def compare(camera: str, view: CameraView, picture: Picture) -> Finding:
     about, likeness = f"view of {camera}", view.similarity(picture)
     text = f"similarity {likeness:.2f} with training, at least {view.threshold:.2f} is asked for"
     mend = "compare them with clam doctor BUNDLE --picture FILE.png, then move the camera back"
+    blind = picture.std() < PLAIN
+    if view.right <= view.threshold and not (blind and view.pictures.std() >= PLAIN):
+        # As of a camera on the wrist: the gate must not stay closed to what training's own pictures do not pass.
+        why = f"training's own differ too much to be compared with (similarity {view.right:.2f})"
+        return Finding(about, "warn", why, "compare them by eye with clam doctor BUNDLE --picture FILE.png")
     if likeness < view.threshold:
-        why = "nothing to be seen" if picture.std() < 4.0 else "another camera, moved, turned or blocked"
+        why = "nothing to be seen" if blind else "another camera, moved, turned or blocked"
         return Finding(about, "fail", f"{text}: {why}", mend)
     if view.colour_agreement(picture) < EXCHANGED:
         return Finding(about, "fail", f"{text}, but red and blue look exchanged", "check the camera's encoding")

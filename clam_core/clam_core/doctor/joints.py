@@ -50,9 +50,12 @@ def _arm(needs: Needs, topic: str, found: JointNames) -> Iterator[Finding]:
         yield Finding(about, "fail", text, f"it has {_listed(found.names)}: use the bundle's robot")
         return
     values = dict(zip(found.names, found.positions, strict=False))
+    if broken := [name for name in action.names if not math.isfinite(values.get(name, math.nan))]:
+        yield Finding(about, "fail", f"without a finite position: {_listed(broken)}", "mend what publishes it")
+        return
     outside, far = [], []
     for name, low, high in zip(action.names, action.low, action.high, strict=True):
-        value = values.get(name, math.nan)
+        value = values[name]
         beyond = max(low - value, value - high) / (high - low) if high > low else 0.0
         outside += [f"{name} {value:.3g}"] if beyond > BEYOND else []
         far += [name] if beyond > FAR_BEYOND else []

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from clam_core.methods.base import Datasets, Losses, Method, Stage, current_target
 from clam_core.models.build import build_lam
+from clam_core.models.feature_fdm import FeatureFDM
 from clam_core.models.images import relative_change
 from clam_core.models.latent_space import LatentActions
 from clam_core.models.observations import Observations
@@ -37,6 +38,12 @@ class Clam(Method):
     def span(self) -> Span:
         """The window of the latent IDM."""
         return self.lam_span
+
+    def fit_features(self, data: Datasets) -> None:
+        """See `Method`; and pretrained features to predict, where the latent FDM has such."""
+        super().fit_features(data)
+        if isinstance(self.lam.fdm, FeatureFDM):
+            self.lam.fdm.features.load_pretrained()
 
     def stages(self, data: Datasets) -> Iterator[Stage]:
         """Lines 2–13; the action decoder, where it is not trained jointly; lines 14–18."""

@@ -19,7 +19,10 @@ WIDTH = 64
 
 
 class FrozenFeatures(nn.Module):
-    """The second layer's map of every camera's image, normalized per image; never trained."""
+    """The second layer's map of every camera's image, normalized per image; never trained.
+
+    `weights` are a file that `load_pretrained` reads: a checkpoint brings them itself, wherever it is opened.
+    """
 
     mean: Tensor
     std: Tensor
@@ -33,16 +36,25 @@ class FrozenFeatures(nn.Module):
                 "set features.image_size or lam.image_size"
             )
         self.shape = CHANNELS * (channels // 3), height // STRIDE, width // STRIDE
+        self._weights = weights
         network = ResNet18(frozen_norm=weights is not None)
-        if weights is not None:
-            load_resnet18_weights(network, weights)
         self.register_buffer("mean", network.mean, persistent=False)
         self.register_buffer("std", network.std, persistent=False)
-        self.layers = nn.Sequential(
-            network.conv1, network.bn1, nn.ReLU(), network.maxpool, network.layer1, network.layer2
-        )
+        self.layers = _first_layers(network)
         self.norm = nn.GroupNorm(1, CHANNELS, affine=False)
         self.requires_grad_(False)
+        self.eval()
+
+    def load_pretrained(self) -> None:
+        """Fill the network from the file of `weights` (if any), once before training.
+
+        Raises:
+            ClamError: the file does not hold ResNet-18's weights.
+        """
+        if self._weights is not None:
+            network = ResNet18(frozen_norm=True)
+            load_resnet18_weights(network, self._weights)
+            self.layers.load_state_dict(_first_layers(network).state_dict())
 
     def train(self, mode: bool = True) -> FrozenFeatures:
         """Batch statistics stay as they are."""
@@ -55,6 +67,10 @@ class FrozenFeatures(nn.Module):
         frames = images.reshape(-1, 3, *images.shape[-2:])
         maps: Tensor = self.norm(self.layers((frames - self.mean) / self.std))
         return maps.reshape(batch, steps, -1, *maps.shape[-2:])
+
+
+def _first_layers(network: ResNet18) -> nn.Sequential:
+    return nn.Sequential(network.conv1, network.bn1, nn.ReLU(), network.maxpool, network.layer1, network.layer2)
 
 
 class FeatureFDM(nn.Module):

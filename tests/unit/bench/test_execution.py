@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -311,6 +314,25 @@ def test_the_command_measures_and_goes_on_where_it_stopped(
     assert sum(trial["commanded_jerk"] == 12345.0 for trial in again["trials"]) == 1  # not done again
     for trial, first in zip(again["trials"], result["trials"], strict=True):  # and what was lost is as it was
         assert trial == first or trial["commanded_jerk"] == 12345.0
+
+
+class Killed(ProcessPoolExecutor):
+    """Its processes end at once."""
+
+    def submit(self, *_: object) -> Future[None]:  # type: ignore[override]
+        future: Future[None] = Future()
+        future.set_exception(BrokenProcessPool("terminated abruptly"))
+        return future
+
+
+def test_a_killed_process_is_one_line(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = importlib.import_module("clam_core.bench.execution.run")  # the package's `run` is the function
+    monkeypatch.setattr(module, "ProcessPoolExecutor", Killed)
+    assert main(["bench", "execution", "--bundle", str(bundle), "--device", "cpu", "--folder", str(tmp_path)]) == 1
+    error = capsys.readouterr().err.strip()
+    assert "try fewer --workers" in error and "\n" not in error
 
 
 def test_what_cannot_be_measured_is_one_line(

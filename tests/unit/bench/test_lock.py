@@ -1,8 +1,13 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, BrokenBarrierError
 
+import pytest
+
+from clam_core.bench.tables import sources
 from clam_core.bench.tables.lock import locked
+from clam_core.bench.tables.sources import Source
+from clam_core.errors import ClamError
 
 
 def test_what_several_want_at_once_is_made_once(tmp_path: Path) -> None:
@@ -18,3 +23,22 @@ def test_what_several_want_at_once_is_made_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(want, range(4)))
     assert len(made) == 1
+
+
+def test_two_parts_of_one_replay_do_not_both_make_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both, met = Barrier(2), list[bool]()
+
+    def train(*_: object, **__: object) -> None:
+        try:
+            both.wait(2.0)
+            met.append(True)
+        except BrokenBarrierError:
+            pass
+        raise ClamError("no time for an agent")
+
+    monkeypatch.setattr(sources, "is_learned", lambda env, task: True)
+    monkeypatch.setattr(sources, "generate_rl", train)
+    parts = [Source("gym", "Walker", "mixed", 10, 0, part=part, parts=2) for part in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        made = [pool.submit(part.make, tmp_path, 1) for part in parts]
+    assert all(isinstance(part.exception(), ClamError) for part in made) and not met

@@ -37,6 +37,26 @@ def test_only_the_latest_item_waits() -> None:
     assert run(latest_only=True) == ([0, 4], 3)
 
 
+def test_what_waits_can_be_forgotten() -> None:
+    begun, gate, done, seen = threading.Event(), threading.Event(), threading.Event(), []
+
+    def work(item: int) -> None:
+        begun.set()
+        assert gate.wait(30)
+        seen.append(item)
+        if item == 2:
+            done.set()
+
+    worker = Worker(work, lambda error: None, latest_only=False)
+    worker.submit(0)
+    assert begun.wait(30)
+    worker.submit(1)
+    worker.forget()
+    worker.submit(2)
+    gate.set()
+    assert done.wait(30) and seen == [0, 2]
+
+
 def test_it_goes_on_after_a_failure() -> None:
     errors, done = [], threading.Event()
 

@@ -7,8 +7,12 @@ from pathlib import Path
 import imageio.v2 as imageio
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from clam_core.cli import main
+from clam_core.models.resnet import ResNet18
+from clam_core.training.run import load_method
 
 MakeDataset = Callable[..., Path]
 
@@ -83,6 +87,20 @@ def test_image_models_show_where_they_look_and_say_how_it_was_found(
     assert isinstance(networks, list) and words in networks[0] and "Policy: gradient saliency" in networks[1]
 
 
+def test_predicted_features_are_in_the_checkpoint_and_their_file_may_be_gone(
+    tmp_path: Path, make_dataset: MakeDataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = tmp_path / "resnet18.safetensors"
+    published = ResNet18(frozen_norm=True).state_dict()
+    save_file(published, weights)
+    features = ["lam.architecture=impala", "lam.target=features", f"lam.resnet_weights={weights}"]
+    run = trained(tmp_path, make_dataset("play", "play", 4, image_size=32), "clam", *IMAGES, *features)
+    weights.unlink()
+    assert set(pictures(capsys, run)) == {"reconstructions", "latents", "attention"}
+    saved = load_method(run, torch.device("cpu")).state_dict()
+    assert torch.equal(saved["lam.fdm.features.layers.0.weight"], published["conv1.weight"])
+
+
 def test_an_action_token_policy_shows_its_attention(
     tmp_path: Path, make_dataset: MakeDataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,6 +147,8 @@ def test_errors_are_one_line(tmp_path: Path, make_dataset: MakeDataset, capsys: 
     assert "does not learn from a role 'expert'" in failing(str(run), "--data", "expert=x")
     other = make_dataset("other", "play", 4, image_size=8)
     assert "other observations" in failing(str(run), "--data", f"labeled={other}")
+    (tmp_path / "file").touch()
+    assert "give --out another folder" in failing(str(run), "--out", str(tmp_path / "file" / "pictures"))
     data.rename(tmp_path / "moved")
     assert "give --data labeled=DIR" in failing(str(run))
     assert main(["pictures", str(run), "--data", f"labeled={tmp_path / 'moved'}"]) == 0

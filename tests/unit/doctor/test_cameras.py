@@ -9,6 +9,7 @@ import pytest
 
 from clam_core.data.images import resize
 from clam_core.deploy.camera_view import CameraView
+from clam_core.deploy.view_calibration import calibrate
 from clam_core.doctor.cameras import images, views
 from clam_core.doctor.heard import Needs, Seen
 
@@ -56,6 +57,19 @@ def test_one_that_does_not_is_told(
     robot.seen["top"] = Seen(32, 32, "rgb8", picture)
     (finding,) = views(needs, robot.heard, {"top": view})
     assert finding.level == level and text in finding.text
+
+
+def test_a_camera_that_always_shows_something_else_cannot_be_compared_and_does_not_keep_the_gate_closed(
+    needs: Needs, robot: Any
+) -> None:
+    moving = calibrate(np.stack([scene(k) for k in range(8)]), [scene(k) for k in range(8, 24)], [scene(99)])
+    assert moving.right <= moving.threshold, "as of a camera on the wrist"
+    robot.seen["top"] = Seen(32, 32, "rgb8", scene(30))
+    (finding,) = views(needs, robot.heard, {"top": moving})
+    assert finding.level == "warn" and "differ too much" in finding.text
+    robot.seen["top"] = Seen(32, 32, "rgb8", np.zeros((32, 32, 3), np.uint8))
+    (finding,) = views(needs, robot.heard, {"top": moving})
+    assert finding.level == "fail" and "nothing to be seen" in finding.text
 
 
 def test_a_bundle_without_reference_pictures_is_a_warning(needs: Needs, robot: Any) -> None:

@@ -48,6 +48,11 @@ def listener(needs: Needs, robot: Any, monkeypatch: pytest.MonkeyPatch) -> Simpl
     return fake
 
 
+def test_a_picture_without_a_bundle_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--picture", str(tmp_path / "views.png")]) == 1
+    assert "clam doctor BUNDLE --picture" in capsys.readouterr().err
+
+
 def test_a_ready_robot_is_status_0_and_a_wrong_view_is_1(
     bundle: Path, listener: Any, robot: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

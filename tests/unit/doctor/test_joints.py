@@ -46,6 +46,15 @@ def test_positions_outside_their_limits_are_told_and_far_outside_another_unit(
     assert level != "fail" or "rad" in finding.mend
 
 
+@pytest.mark.parametrize("positions", [(math.nan, 0.05), (0.5,), ()])
+def test_an_arm_without_sound_positions_fails_also_where_the_policy_sees_only_pictures(
+    needs: Needs, robot: Any, positions: Any
+) -> None:
+    robot.joints[STATE] = JointNames(("waist", "gripper"), positions)
+    (finding,) = joints(replace(needs, state_topic="", state_names=()), robot.heard)
+    assert finding.level == "fail" and "without a finite position" in finding.text
+
+
 def test_the_arm_is_checked_where_the_policy_sees_only_pictures(needs: Needs, robot: Any) -> None:
     blind = replace(needs, state_topic="", state_names=())
     (finding,) = joints(blind, robot.heard)

@@ -33,9 +33,31 @@ def test_published_weights_are_what_is_frozen(tmp_path: Path) -> None:
     weights = tmp_path / "resnet18.safetensors"
     save_file(ResNet18(frozen_norm=True).state_dict(), weights)
     images = torch.rand(1, 1, 3, 32, 32)
-    from_file = [FrozenFeatures((3, 32, 32), weights)(images) for _ in range(2)]
+    networks = [FrozenFeatures((3, 32, 32), weights) for _ in range(2)]
+    for network in networks:
+        network.load_pretrained()
+    from_file = [network(images) for network in networks]
     assert torch.equal(*from_file)
     assert not torch.allclose(FrozenFeatures((3, 32, 32), None)(images), from_file[0])
+
+
+def test_a_checkpoint_brings_the_features_when_their_file_is_gone(tmp_path: Path) -> None:
+    weights = tmp_path / "resnet18.safetensors"
+    save_file(ResNet18(frozen_norm=True).state_dict(), weights)
+    trained = FrozenFeatures((3, 32, 32), weights)
+    trained.load_pretrained()
+    weights.unlink()
+    opened = FrozenFeatures((3, 32, 32), weights)
+    opened.load_state_dict(trained.state_dict())
+    images = torch.rand(1, 1, 3, 32, 32)
+    assert torch.equal(opened(images), trained(images))
+    with pytest.raises(ClamError, match="there is no file"):
+        opened.load_pretrained()
+
+
+def test_features_of_an_image_do_not_depend_on_its_batch() -> None:
+    features, images = FrozenFeatures((3, 32, 32), None), torch.rand(4, 1, 3, 32, 32)
+    torch.testing.assert_close(features(images)[:1], features(images[:1]))
 
 
 def test_the_loss_trains_all_but_the_features() -> None:

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from clam_core.bench.execution.trial import DEPARTED, Reaction, Trial
 from clam_core.bench.execution.ways import Way, ways_of
 from clam_core.bench.train_step import machine
 from clam_core.deploy import load_bundle
+from clam_core.errors import ClamError
 from clam_core.evaluation import EVALUATION_SEED
 from clam_core.training.metrics import read_lines
 
@@ -53,7 +55,8 @@ def run(options: Options) -> dict[str, Any]:
     """Measure.
 
     Raises:
-        ClamError: the bundle is not of the kitchen or has no chunks, or a rollout does not repeat itself.
+        ClamError: the bundle is not of the kitchen or has no chunks, a rollout does not repeat itself, or a process
+            was killed.
     """
     policy = load_bundle(options.bundle, "cpu")
     ways = ways_of(policy.chunk, options.ensembling, options.horizons)
@@ -106,6 +109,11 @@ def _trials(setup: Setup, jobs: Sequence[tuple[Way, int]], options: Options) -> 
                 file.write(json.dumps(asdict(trial)) + "\n")
                 file.flush()
                 bar.update()
+        except BrokenProcessPool as error:
+            raise ClamError(
+                f"a process ended without a word after {len(done)} trials, perhaps for want of memory; the same "
+                "command goes on from there, try fewer --workers"
+            ) from error
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
     return [done[way.name, seed] for way, seed in jobs]

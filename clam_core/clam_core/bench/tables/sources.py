@@ -57,7 +57,8 @@ class Source:
     def _make(self, path: Path, root: Path, workers: int) -> float:
         started = time.monotonic()
         if is_learned(self.env, self.task):
-            self._of_agent(root)
+            with locked(path.parent / "agent"):  # its replay is every part's
+                self._of_agent(root)
         else:
             asked = {"image_size": self.image_size, "camera": self.camera}
             options: dict[str, Any] = {name: value for name, value in asked.items() if value}

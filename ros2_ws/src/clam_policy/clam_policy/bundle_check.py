@@ -78,8 +78,9 @@ def take(node: Node, needs: Needs, hearing: Hearing, own_commanders: int) -> Mom
         namespace=node.get_namespace(),
         use_sim_time=bool(node.get_parameter("use_sim_time").value),
         clock_publishers=node.count_publishers("/clock"),
-        command_listeners=node.count_subscribers(names.COMMAND),
-        other_commanders=max(0, node.count_publishers(names.COMMAND) - own_commanders),
+        # Unlike count_publishers these heed remappings.
+        command_listeners=len(node.get_subscriptions_info_by_topic(names.COMMAND)),
+        other_commanders=max(0, len(node.get_publishers_info_by_topic(names.COMMAND)) - own_commanders),
     )
     return Moment(heard, dict(hearing.newest))
 

@@ -23,6 +23,7 @@ from clam_ros.waiting import sleep
 
 PATIENCE = 60.0  # [s] for the checks of one moment: a first inference takes its time
 POLL = 0.05  # [s]
+UNASKED = "the checks were not done: the policy commands already, or was deactivated"
 RETRY, REST = 1.0, 3.0  # [s] between checks of a policy that waits, and how much longer than the checks at least
 
 
@@ -116,17 +117,27 @@ class Gate:
         return not failure
 
     async def failure(self) -> str:
-        """What fails now, in one line; empty if nothing does. Lets the executor work while that is found out."""
+        """What fails now, in one line; empty if nothing does. Lets the executor work while that is found out.
+
+        It ends early when it is no longer asked for: once `open`, the policy commands, or the node is not active.
+        """
         begun = time.monotonic()
-        while self._listening and (missing := self._hearing.missing(time.monotonic())):
-            await sleep(self._node, missing)
-        examination = self._examine()
-        while examination.findings is None and time.monotonic() - begun < PATIENCE:
+        while self._listening and self._hearing.missing(time.monotonic()):
             await sleep(self._node, POLL)
+        if not self._listening:
+            return UNASKED
+        examination = self._examine()
+        while self._is_awaited(examination) and time.monotonic() - begun < PATIENCE:
+            await sleep(self._node, POLL)
+        if self._current is not examination and examination.findings is None:
+            return UNASKED
         if examination.findings is None:
             return f"the policy gave no answer within {PATIENCE:g} s: is its device busy?"
         self.findings = examination.findings
         return examination.failure
+
+    def _is_awaited(self, examination: Examination) -> bool:
+        return examination is self._current and examination.findings is None
 
     def facts(self) -> dict[str, str]:
         """What was found last, for diagnostics."""

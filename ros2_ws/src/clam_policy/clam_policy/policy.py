@@ -21,7 +21,7 @@ from clam_policy.bundle_check import IMAGES, needs_of
 from clam_policy.gate import Examination, Gate
 from clam_policy.observation_join import ExactJoin, Join, NearestJoin, Together
 from clam_policy.playout import Playout
-from clam_policy.policy_runner import Command, PolicyRunner, Refused
+from clam_policy.policy_runner import Answer, Command, PolicyRunner, Refused
 from clam_policy.switch import Switch
 from clam_policy.worker import Worker
 from clam_ros import names
@@ -89,7 +89,7 @@ class PolicyNode(Node):
         self._chunk_writer = ChunkWriter(spec.action.names, policy.chunk, spec.rate)
         self._command_writer = CommandWriter(spec.action.names)
         self._fault, self._error, self._apart = "", "", False
-        self._forget = False
+        self._forget, self._begun = False, 0
         self._chunk_publisher = self.publish(JointTrajectory, names.ACTION_CHUNK, STREAM)
         self._command_publisher = self.publish(JointTrajectory, names.COMMAND, STREAM)
         self.serve(SetBool, names.POLICY_ENABLE, self._on_enable)
@@ -138,6 +138,7 @@ class PolicyNode(Node):
     def deactivate(self) -> None:
         """Command nothing."""
         self._switch.deactivate()
+        self._wait_for_sending()
 
     def cleanup(self) -> None:
         """Stop the worker."""
@@ -209,24 +210,34 @@ class PolicyNode(Node):
         if not self._commands:
             return
         try:
-            command = self._playout.take(self.get_clock().now().nanoseconds)
+            with self._sending:
+                command = self._playout.take(self.get_clock().now().nanoseconds)
+                if command is not None:
+                    self._send(command)
+                    self.counters["commands played out"] += 1
         except Refused as refusal:
             self._refuse(str(refusal))
-            return
-        if command is not None:
-            self._send(command)
-            self.counters["commands played out"] += 1
+
+    def _wait_for_sending(self) -> None:
+        """A command that is on its way out goes before anybody is told that none will come."""
+        with self._sending:
+            pass
 
     async def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         refusal = await self._switch.request(request.data)
+        if not request.data:
+            self._wait_for_sending()
         if not refusal:
             self._fault = self._error = ""
         response.success, response.message = not refusal, refusal or ("enabled" if request.data else "disabled")
         return response
 
     def _begin_anew(self) -> None:
-        """Before enabling: what was remembered is of another situation."""
+        """Before enabling: what was remembered, and what is being worked on, is of another situation."""
+        self._begun += 1
         self._forget = True
+        if self._worker is not None:
+            self._worker.forget()
         self._join.reset()
         self._playout.stop()
 
@@ -248,33 +259,37 @@ class PolicyNode(Node):
             self._infer(item)
 
     def _infer(self, together: Together[Any]) -> None:
+        begun = self._begun
         if self._forget:
             self._forget = False
             self._runner.reset()
         begin = time.perf_counter()
         try:
             answer = self._runner.answer(self._assembly.sample(together))
-            if not self._commands:
-                return  # disabled during inference
-            if self._lockstep:
-                command = answer.command
-            else:
-                command = self._playout.start(answer, self.get_clock().now().nanoseconds)
+            with self._sending:
+                if not self._commands or begun != self._begun:
+                    self._forget = True
+                    return  # disabled during inference, and perhaps enabled again
+                self._follow(answer)
         except Refused as refusal:
             self._playout.stop()
             self._refuse(str(refusal))
             return
-        if self._chunk_publisher.get_subscription_count():
-            self._chunk_publisher.publish(self._chunk_writer.message(answer.stamp, answer.chunk))
-        self._send(command)
         self._fault = self._error = ""
         self.counters["inference last [us]"] = round((time.perf_counter() - begin) * 1e6)
 
+    def _follow(self, answer: Answer) -> None:
+        """Command what is due of a new answer; `_sending` is held."""
+        now = self.get_clock().now().nanoseconds
+        command = answer.command if self._lockstep else self._playout.start(answer, now)
+        if self._chunk_publisher.get_subscription_count():
+            self._chunk_publisher.publish(self._chunk_writer.message(answer.stamp, answer.chunk))
+        self._send(command)
+
     def _send(self, command: Command) -> None:
-        """Also called by the executor's thread."""
-        with self._sending:
-            self._command_publisher.publish(self._command_writer.message(command.stamp, command.action))
-            self.counters["commands"] += 1
+        """By either thread, which holds `_sending`."""
+        self._command_publisher.publish(self._command_writer.message(command.stamp, command.action))
+        self.counters["commands"] += 1
 
     def _on_error(self, error: Exception) -> None:
         """The policy itself failed: say it, forget the episode, go on with the next observation."""

@@ -35,6 +35,11 @@ class Worker(Generic[T]):
             self._items.append(item)
             self._changed.notify()
 
+    def forget(self) -> None:
+        """Drop what waits; the item in work is finished."""
+        with self._changed:
+            self._items.clear()
+
     def close(self, timeout: float) -> bool:
         """Forget what waits, let the item in work finish, at most `timeout` [s]; True if the thread ended."""
         with self._changed:

@@ -15,6 +15,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.exceptions import (
+    InvalidHandle,
     InvalidParameterTypeException,
     InvalidParameterValueException,
     ParameterException,
@@ -259,6 +260,14 @@ class Node(LifecycleNode):
         self._diagnostics.publish(array)
 
 
+def spin_once(executor: SingleThreadedExecutor, node: Node) -> None:
+    """Let `executor` work once, with a warning where an answer came too late."""
+    try:
+        executor.spin_once()
+    except InvalidHandle as error:  # a coroutine found its answer after the cleanup of its service
+        node.get_logger().warning(f"an answer came too late to be sent: {error}")
+
+
 def run(node_class: Callable[[], Node], arguments: Sequence[str] | None = None) -> int:
     """Main function of a node's process; returns its exit status.
 
@@ -278,7 +287,7 @@ def run(node_class: Callable[[], Node], arguments: Sequence[str] | None = None) 
         if not node.autostart():
             node.exit_status = node.interrupted_status if stop.received else 1
         while node.exit_status is None and not stop.received:
-            executor.spin_once()
+            spin_once(executor, node)
         return node.interrupted_status if node.exit_status is None else node.exit_status
     except KeyboardInterrupt:
         return 130
