@@ -21,6 +21,7 @@ setup(
     license="MIT",
     entry_points={
         "console_scripts": [
+            "correct = clam_eval.correction:main",
             "evaluator = clam_eval.evaluator:main",
             "keys = clam_eval.keys:main",
             "report = clam_eval.report:main",

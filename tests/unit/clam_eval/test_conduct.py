@@ -29,7 +29,8 @@ class FakeRobot:
         self.refusals: list[str] = []
         self.waits: list[str] = []
         self.faulty = ""
-        self.stopped = False
+        self.stopped = False  # its e-stop was pressed
+        self.disturbances = 0  # commands while it shall be still
         self.events: list[tuple[float, Callable[[], Any]]] = []  # at a time, what an operator does
 
     def now(self) -> float:
@@ -37,6 +38,7 @@ class FakeRobot:
 
     async def sleep(self, seconds: float) -> None:
         self.time += seconds
+        assert self.time < 20_000.0, f"it hangs: {self.rollout}"
         if self.enabled:
             self.policy(self.time)
         while self.events and self.events[0][0] <= self.time:
@@ -50,6 +52,18 @@ class FakeRobot:
 
     def estopped(self) -> bool:
         return self.stopped
+
+    def barred(self) -> bool:
+        return self.stopped
+
+    def disturbed(self) -> bool:
+        heard, self.disturbances = self.disturbances > 0, 0
+        return heard
+
+    async def stop(self) -> str:
+        self.told.append("e-stop")
+        self.enabled = False
+        return ""
 
     def _tell(self, what: str) -> None:
         self.told.append(what)
@@ -164,8 +178,9 @@ def test_a_person_is_waited_for_without_end_and_that_time_is_his_own(attended: F
     attended.events = [(1000.0, rollout.scene_is_reset), (5000.0, lambda: rollout.person_says(1.0, attended.time))]
     spent, _ = go(attended, math.inf)
     assert rollout.score == 1.0 and rollout.ended == "budget" and rollout.steps == 100
-    assert spent.operator > 4800 and spent.overhead < 4 and spent.rollout < 21
-    assert attended.told == ["disable", "load 1", "ready", "reset 1001", "enable", "running", "disable"]
+    assert spent.operator > 4800 and spent.overhead < 7 and spent.rollout < 21
+    told = ["disable", "load 1", "ready", "reset 1001", "ready", "enable", "running", "disable"]
+    assert attended.told == told, "ready once more: who reset the scene may have pushed the arm"
 
 
 def test_the_policy_is_off_while_a_person_thinks_about_the_score(attended: FakeRobot) -> None:
@@ -194,4 +209,61 @@ def test_what_an_operator_stops_on_the_way_does_not_go_on(attended: FakeRobot) -
     attended.waits = ["arm: e-stop"] * 100
     attended.events = [(101.0, lambda: attended.rollout.abort(attended.time))]
     go(attended, math.inf)
-    assert attended.rollout.phase is Phase.INVALID and attended.told == ["disable"]
+    assert attended.rollout.phase is Phase.INVALID and attended.told == ["disable", "disable"]
+
+
+def test_a_policy_that_was_left_enabled_is_off_before_anything_is_waited_for(simulated: FakeRobot) -> None:
+    simulated.enabled, simulated.waits = True, ["arm: e-stop"] * 5
+    seen: list[bool] = []
+    simulated.events = [(100.2, lambda: seen.append(simulated.enabled))]
+    go(simulated)
+    assert seen == [False]
+
+
+def test_the_end_of_an_e_stop_does_not_move_the_arm_before_a_person_says_so(attended: FakeRobot) -> None:
+    rollout, attended.stopped = attended.rollout, True
+    attended.waits = ["arm: e-stop"] * 20
+    attended.events = [(110.0, lambda: setattr(attended, "stopped", False))]
+    attended.events += [(500.0, lambda: seen.append((rollout.phase, list(attended.told)))), (501.0, rollout.is_clear)]
+    attended.events += [(600.0, rollout.scene_is_reset), (700.0, lambda: rollout.person_says(1.0, attended.time))]
+    seen: list[Any] = []
+    spent, _ = go(attended, math.inf)
+    assert seen == [(Phase.BARRED, ["disable"])] and rollout.score == 1.0
+    assert spent.operator > 500 and spent.overhead < 8
+
+
+def test_a_person_is_waited_for_when_the_arm_cannot_get_ready(attended: FakeRobot) -> None:
+    rollout, attended.broken = attended.rollout, {"ready": 2}
+    attended.events = [(200.0, rollout.is_clear), (300.0, rollout.is_clear), (400.0, rollout.scene_is_reset)]
+    attended.events += [(500.0, lambda: rollout.person_says(1.0, attended.time))]
+    spent, said = go(attended, math.inf)
+    assert rollout.score == 1.0 and attended.told.count("ready") == 4 and spent.overhead < 7
+    assert any(text.startswith("ready failed; bring it back") for text in said)
+
+
+def test_an_e_stop_before_the_policy_begins_is_not_waited_out(attended: FakeRobot) -> None:
+    def reset() -> None:
+        attended.stopped = True
+        attended.rollout.scene_is_reset()
+
+    attended.events = [(110.0, reset)]
+    go(attended, math.inf)
+    assert attended.rollout.phase is Phase.INVALID and "enable" not in attended.told
+
+
+@pytest.mark.parametrize("phase", [Phase.SCENE, Phase.SCORING])
+def test_an_arm_that_is_commanded_while_a_person_may_be_at_it_is_stopped(attended: FakeRobot, phase: Phase) -> None:
+    rollout = attended.rollout
+    attended.events = [(110.0, rollout.scene_is_reset), (200.0, lambda: rollout.person_says(0.0, attended.time))]
+    at = 105.0 if phase is Phase.SCENE else 190.0
+    attended.events.append((at, lambda: setattr(attended, "disturbances", 1)))
+    attended.events.sort(key=lambda event: event[0])
+    _, said = go(attended, math.inf)
+    assert attended.told.count("e-stop") == 1 and rollout.score == 0.0
+    assert any("somebody commands the arm" in text for text in said)
+
+
+def test_the_arm_is_stopped_when_the_policy_cannot_be_and_a_person_may_go_to_it(attended: FakeRobot) -> None:
+    attended.events = [(110.0, attended.rollout.scene_is_reset), (111.0, lambda: attended.broken.update(disable=1))]
+    go(attended, math.inf)
+    assert attended.told[-2:] == ["disable", "e-stop"] and attended.rollout.phase is Phase.INVALID

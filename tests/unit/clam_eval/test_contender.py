@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from clam_core.errors import ClamError
-from clam_eval.contender import parse_paths, read_contenders
+from clam_eval.contender import check_unchanged, parse_paths, read_contenders
 
 
 def test_bundles_are_named_by_what_they_do_not_share_and_sorted_by_what_they_are(
@@ -42,3 +42,12 @@ def test_one_bundle_or_a_list_of_them_but_not_both() -> None:
     for pair in (("", ""), ("runs/a", "[runs/b]"), ("", "[]")):
         with pytest.raises(ClamError, match="bundle:=FOLDER or bundles:="):
             parse_paths(*pair)
+
+
+def test_a_bundle_that_a_training_wrote_anew_is_not_that_of_the_evaluation(make_files: Callable[..., str]) -> None:
+    folder = make_files("clam")
+    (one,) = read_contenders([folder])
+    check_unchanged(one)
+    (Path(folder) / "weights.safetensors").write_bytes(b"other weights")
+    with pytest.raises(ClamError, match="have changed since the evaluation began"):
+        check_unchanged(one)

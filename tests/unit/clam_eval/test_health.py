@@ -62,6 +62,15 @@ def test_an_e_stop_is_known_as_one(health: Health) -> None:
     assert health.estopped() and "e-stop" in health.not_ready(100.0)
 
 
+def test_an_arm_that_a_person_stopped_is_barred_and_one_with_a_fault_is_not(health: Health) -> None:
+    assert not health.barred()
+    health.hear("/arm", ERROR, "fault", {"state": "fault", "e-stop": "-"}, 100.0)
+    assert not health.barred()
+    for facts in ({"state": "e-stop", "e-stop": "requested"}, {"state": "disabled", "e-stop": "-"}):
+        health.hear("/arm", ERROR, "stopped", facts, 100.0)
+        assert health.barred()
+
+
 def test_a_single_warning_of_the_policy_is_none_but_two_in_a_row_are(health: Health) -> None:
     health.hear("/policy", WARN, "no command: a hiccup", {}, 101.0)
     health.hear("/policy", OK, "commanding", {}, 102.0)

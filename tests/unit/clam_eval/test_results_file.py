@@ -15,7 +15,7 @@ import pytest
 
 from clam_core.errors import ClamError
 from clam_eval.contender import Contender
-from clam_eval.results_file import NAME, Identity, ResultsFile, check_execution, read_results, scored
+from clam_eval.results_file import NAME, Identity, ResultsFile, check_execution, check_scorer, read_results, scored
 
 
 def closed(folder: Path, identity: Identity, *lines: dict[str, Any]) -> Path:
@@ -95,6 +95,17 @@ def test_bundles_that_were_executed_in_another_way_are_another_evaluation(tmp_pa
     check_execution(file, {"chunk": "0", "ensembling_m": "nan"})
     with pytest.raises(ClamError, match=r"another evaluation \(its policy had chunk 0, not 1\)"):
         check_execution(file, {"chunk": "1", "ensembling_m": "nan"})
+    file.close()
+
+
+def test_rollouts_that_somebody_else_scored_are_another_evaluation(
+    tmp_path: Path, identity: Identity, rollout_line: Callable[..., Any]
+) -> None:
+    closed(tmp_path, identity, rollout_line(0, 1.0))
+    file = ResultsFile(tmp_path, identity, {})
+    check_scorer(file, "simulator")
+    with pytest.raises(ClamError, match="scored by a simulator, not a person"):
+        check_scorer(file, "person")
     file.close()
 
 

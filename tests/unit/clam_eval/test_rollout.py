@@ -94,6 +94,30 @@ def test_a_fault_makes_it_invalid_and_is_never_scored() -> None:
         assert not rollout.person_says(1.0, 14.0) and rollout.score is None
 
 
+def test_commands_before_the_answer_that_it_is_enabled_are_steps_too() -> None:
+    rollout = Rollout(SIMULATOR, rate=5.0)
+    rollout.command(1.0)
+    rollout.prepared()
+    rollout.command(10.0)
+    rollout.command(14.0)
+    rollout.enabled(14.1)
+    rollout.look(14.2)
+    assert rollout.steps == 21 and rollout.commands == 2, "the policy has moved the arm since 10.0"
+
+
+def test_only_a_person_bars_and_only_before_the_arm_moves() -> None:
+    rollout = Rollout(SIMULATOR, rate=5.0)
+    rollout.bar()
+    assert rollout.phase is Phase.PREPARING and not rollout.is_clear()
+    rollout = Rollout(PERSON, rate=5.0)
+    rollout.bar()
+    rollout.prepared()
+    assert rollout.phase is Phase.BARRED and rollout.is_clear() and not rollout.is_clear()
+    rollout.prepared()
+    rollout.bar()
+    assert rollout.phase is Phase.SCENE
+
+
 def test_a_person_resets_the_scene_and_scores_after_the_budget() -> None:
     rollout = Rollout(PERSON, rate=5.0)
     assert not rollout.scene_is_reset(), "the arm is not ready yet"

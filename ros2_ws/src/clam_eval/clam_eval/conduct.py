@@ -32,6 +32,15 @@ class Robot(Protocol):
     def estopped(self) -> bool:
         """Whether somebody has pressed the e-stop, here or at the robot."""
 
+    def barred(self) -> bool:
+        """Whether somebody has stopped the arm, or taken its torque: a person may be at it."""
+
+    def disturbed(self) -> bool:
+        """Whether the arm was commanded since the last call, although the policy is off."""
+
+    async def stop(self) -> str:
+        """E-stop; what went wrong, or an empty text. Never raises."""
+
     async def disable(self) -> None:
         """The policy sends nothing any more."""
 
@@ -75,8 +84,8 @@ async def conduct(
     """
     begin, waited, ran = robot.now(), 0.0, 0.0
     try:
-        await _prepare(robot, rollout, trial, patience, say)
-        waited += await _person(robot, rollout, Phase.SCENE)
+        waited += await _prepare(robot, rollout, trial, patience, say)
+        waited += await _person(robot, rollout, Phase.SCENE, say)
         await _enable(robot, rollout, patience, say)
         if rollout.phase is Phase.RUNNING:
             robot.running()
@@ -86,27 +95,67 @@ async def conduct(
     except ClamError as error:
         rollout.invalidate(str(error))
     await _stop(robot, rollout, say)
-    waited += await _person(robot, rollout, Phase.SCORING)
+    waited += await _person(robot, rollout, Phase.SCORING, say)
     return Spent(ran, waited, robot.now() - begin - ran - waited)
 
 
-async def _prepare(robot: Robot, rollout: Rollout, trial: Trial, patience: float, say: Callable[[str], None]) -> None:
-    begin = robot.now()
-    while (reason := robot.not_ready()) and rollout.phase is Phase.PREPARING:
+async def _prepare(robot: Robot, rollout: Rollout, trial: Trial, patience: float, say: Callable[[str], None]) -> float:
+    """The time that this waited for a person [s]."""
+    await robot.disable()  # before all else: what was stopped while it was enabled would go on when it may
+    waited = await _until_ready(robot, rollout, patience, say)
+    if rollout.phase is Phase.PREPARING:  # an operator may have stopped it
+        await robot.load(trial.contender)
+    waited += await _to_ready(robot, rollout, say)
+    if rollout.phase is Phase.PREPARING:
+        await robot.reset_scene(trial)
+    rollout.prepared()
+    return waited
+
+
+async def _to_ready(robot: Robot, rollout: Rollout, say: Callable[[str], None]) -> float:
+    """A person is told why the arm cannot get there, and says when it may try again. The time that he took [s]."""
+    waited = 0.0
+    while rollout.phase is Phase.PREPARING:
+        try:
+            await robot.to_ready()
+            break
+        except ClamError as error:
+            rollout.bar()
+            if rollout.phase is Phase.PREPARING:
+                raise
+            say(f"{error}; bring it back, then say that nobody is at it")
+        begin = robot.now()
+        while rollout.phase is Phase.BARRED:
+            await robot.sleep(0.1)
+        waited += robot.now() - begin
+        say("")
+    return waited
+
+
+async def _until_ready(robot: Robot, rollout: Rollout, patience: float, say: Callable[[str], None]) -> float:
+    begin, barred = robot.now(), False
+    while rollout.phase in (Phase.PREPARING, Phase.BARRED):
+        reason = robot.not_ready()
+        if robot.barred():
+            rollout.bar()
+            barred = True
+        if not reason and rollout.phase is Phase.PREPARING:
+            break
         say(reason)
         if robot.now() - begin > patience:
             raise ClamError(f"not ready within {patience:g} s: {reason}")
         await robot.sleep(0.1)
     say("")
-    for step in (robot.disable, lambda: robot.load(trial.contender), robot.to_ready, lambda: robot.reset_scene(trial)):
-        if rollout.phase is Phase.PREPARING:  # an operator may have stopped it
-            await step()
-    rollout.prepared()
+    return robot.now() - begin if barred and rollout.rules.by_person else 0.0
 
 
 async def _enable(robot: Robot, rollout: Rollout, patience: float, say: Callable[[str], None]) -> None:
     begin = robot.now()
+    if rollout.phase is Phase.ENABLING and rollout.rules.by_person:
+        await robot.to_ready()  # who reset the scene may have pushed it
     while rollout.phase is Phase.ENABLING:
+        if robot.barred():  # nothing may begin by itself when that ends
+            raise ClamError("the arm was stopped before the policy began")
         refusal = await robot.enable()
         if not refusal:
             rollout.enabled(robot.now())
@@ -132,13 +181,17 @@ async def _stop(robot: Robot, rollout: Rollout, say: Callable[[str], None]) -> N
     try:
         await robot.disable()
     except ClamError as error:
-        say(str(error))
+        trouble = await robot.stop() if rollout.rules.by_person else ""  # somebody may go to the scene now
+        say(f"{error}; {trouble}" if trouble else str(error))
         rollout.invalidate(str(error))
 
 
-async def _person(robot: Robot, rollout: Rollout, phase: Phase) -> float:
-    """Wait while a person is asked; the time that took [s]."""
+async def _person(robot: Robot, rollout: Rollout, phase: Phase, say: Callable[[str], None]) -> float:
+    """Wait while a person is asked, who may be at the scene: the arm must not move. The time that took [s]."""
     begin = robot.now()
+    robot.disturbed()  # what was before nobody was at the scene is of no concern
     while rollout.phase is phase:
+        if robot.disturbed():
+            say(await robot.stop() or "e-stop: somebody commands the arm, which shall be still")
         await robot.sleep(0.05)
     return robot.now() - begin

@@ -54,6 +54,12 @@ def read_contenders(paths: Sequence[str]) -> tuple[Contender, ...]:
     return tuple(found[digest] for digest in sorted(found))
 
 
+def check_unchanged(contender: Contender) -> None:
+    """Raises `ClamError` when its files are not those any more that it was read from; a training may go on there."""
+    if _read(contender.name, Path(contender.path)).digest != contender.digest:
+        raise ClamError("the files of a bundle have changed since the evaluation began: put the old ones back")
+
+
 def _read(name: str, folder: Path) -> Contender:
     digest = hashlib.sha256()
     try:

@@ -16,6 +16,7 @@ from clam_core.data.provenance import software_versions
 from clam_core.errors import ClamError
 from clam_eval.conduct import Spent, conduct
 from clam_eval.contender import parse_paths, read_contenders
+from clam_eval.correction import Corrections
 from clam_eval.desk import Desk
 from clam_eval.health import Health
 from clam_eval.parameters import declare_parameters
@@ -23,15 +24,18 @@ from clam_eval.pictures import Pictures
 from clam_eval.placement import Placements
 from clam_eval.plan import Trial, make_plan
 from clam_eval.report import VIDEOS, write_report
-from clam_eval.results_file import Identity, ResultsFile, check_execution, scored
+from clam_eval.results_file import Identity, ResultsFile, check_execution, check_scorer, scored
 from clam_eval.robot_client import RobotClient
 from clam_eval.rollout import Phase, Rollout, Rules
+from clam_eval.threads import in_thread
 from clam_ros import names
 from clam_ros.node import OK, WARN, Node, run
 from clam_ros.qos import LATEST, STREAM
 
 GIVEN_UP = 2  # trials in a row without a score: something is broken, and not the policies
 TICK = 0.05  # [s]
+LINGER = 0.2  # [s] before the client of a request that nobody waits for may go
+LAST_VIDEOS = 120.0  # [s] for them to be written
 
 
 class Evaluator(Node):
@@ -63,7 +67,10 @@ class Evaluator(Node):
         self._patience = math.inf if by_person else float(self.value("patience"))
         self._open(Path(self.value("out")))
         self._listen(simulated)
-        self._desk = Desk(self, self._placements if by_person else None, page=by_person)
+        shown = self._placements if by_person else None
+        assert self._results is not None
+        corrections = Corrections(self._results, self.value("operator"))
+        self._desk = Desk(self, self._robot, shown, corrections, page=by_person)
 
     def _open(self, out: Path) -> None:
         self._contenders = read_contenders(parse_paths(self.value("bundle"), self.value("bundles")))
@@ -75,6 +82,8 @@ class Evaluator(Node):
         identity = Identity(**values, stop_at_success=early, bundles=self._contenders)
         self._software = software_versions(("clam_eval", "torch", "mujoco"))
         self._results = ResultsFile(out, identity, {"software": self._software})
+        self._scored_by = "person" if self._rules.by_person else "simulator"
+        check_scorer(self._results, self._scored_by)
         if self._results.torn:
             self.get_logger().warning(f"an unfinished line was cut off the results: {self._results.torn[:80]}")
         self._plan = make_plan(len(self._contenders), identity.rollouts, identity.seed)
@@ -108,9 +117,12 @@ class Evaluator(Node):
         self.start_job(self._work)
 
     def deactivate(self) -> None:
-        """The policy shall not go on without us."""
+        """The policy shall not go on without us, nor what we have begun."""
         if self._desk is not None:
             self._robot.let_go()
+            time.sleep(LINGER)
+        if self._rollout is not None:
+            self._rollout.invalidate("the evaluator was deactivated")
 
     def cleanup(self) -> None:
         """Close files, threads and the page."""
@@ -143,11 +155,13 @@ class Evaluator(Node):
             given_up = 0 if await self._score(trial, results) else given_up + 1
             if given_up >= GIVEN_UP:
                 raise ClamError(f"{given_up} rollouts in a row got no score: mend what /diagnostics says, start again")
-        return self._finish(results)
+        return await self._finish(results)
 
     async def _score(self, trial: Trial, results: ResultsFile) -> bool:
         """Attempts at a trial until one is scored; False if none was."""
         for _ in range(self.value("repeats") + 1):
+            if not self.active:
+                raise ClamError("the evaluator was deactivated: start it again to go on")
             attempts = sum(line["type"] == "invalid" and line["index"] == trial.index for line in results.lines)
             if await self._attempt(trial, attempts + 1, results):
                 return True
@@ -169,8 +183,7 @@ class Evaluator(Node):
             self._log(trial, f"invalid after {rollout.steps} steps: {rollout.reason}", spent, worse=True)
             return False
         video = {"video": f"rollout_{trial.index:04d}.mp4"} if pictures else {}
-        scored_by = "person" if self._rules.by_person else "simulator"
-        facts |= {"score": rollout.score, "ended": rollout.ended, "scored_by": scored_by}
+        facts |= {"score": rollout.score, "ended": rollout.ended, "scored_by": self._scored_by}
         results.append("rollout", **facts, simulator_score=rollout.simulator_score, **video)
         self._log(trial, f"score {rollout.score:g} after {rollout.steps} steps ({rollout.ended})", spent)
         if self._pictures is not None and pictures:
@@ -196,14 +209,18 @@ class Evaluator(Node):
         else:
             self.get_logger().info(line)
 
-    def _finish(self, results: ResultsFile) -> int:
+    async def _finish(self, results: ResultsFile) -> int:
         """Table and video wall."""
-        if self._pictures is not None:
-            self._complain(self._pictures.failures(wait=True))
-        summary, missing = write_report(results.path.parent)
+        folder, end, known = results.path.parent, time.monotonic() + LAST_VIDEOS, -1
+        while self._pictures is not None and self._pictures.writing and time.monotonic() < end:
+            await self._robot.sleep(TICK)
+        while known != len(results.lines):  # the last score may be corrected while this is written
+            known = len(results.lines)
+            summary, missing = await in_thread(self, lambda: write_report(folder))
         self._complain(missing)
         left = summary.planned - sum(len(bundle.scores) for bundle in summary.bundles)
-        print((results.path.parent / "report.md").read_text(), flush=True)
+        if not (left and self._rules.by_person):  # who goes on scoring shall not know who leads
+            print((folder / "report.md").read_text(), flush=True)
         if left:
             self.get_logger().error(f"{left} rollouts have no score: start again to try them again")
         return 1 if left else 0
@@ -226,6 +243,7 @@ class Evaluator(Node):
             self._health.hear(status.name, int.from_bytes(status.level, "little"), status.message, facts, now)
 
     def _on_command(self, _: JointTrajectory) -> None:
+        self._robot.commanded()
         if self._rollout is not None:
             self._rollout.command(time.monotonic())
 
@@ -245,7 +263,7 @@ class Evaluator(Node):
             self._pictures.look(now)
             self._complain(self._pictures.failures())
         if self._desk is not None:
-            self._desk.tick(now, self._pictures, self._robot)
+            self._desk.tick(now, self._pictures)
 
 
 def main() -> int:

@@ -83,6 +83,10 @@ class Health:
         """Whether the arm driver's e-stop is latched."""
         return self.facts(self._arm).get("e-stop", "-") != "-"
 
+    def barred(self) -> bool:
+        """Whether somebody has stopped the arm, or taken its torque: a person may be at it."""
+        return self.estopped() or self.facts(self._arm).get("state") == "disabled"
+
     def _robot(self, now: float, hiccup: float) -> str:
         arm = self._reports.get(self._arm)
         if arm is not None and arm.broken is not None and now - arm.broken >= hiccup:

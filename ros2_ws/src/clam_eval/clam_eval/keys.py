@@ -10,6 +10,8 @@ import termios
 import tty
 
 import rclpy
+from rclpy.client import Client
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -19,6 +21,7 @@ from clam_eval.desk import STATUS
 from clam_ros.qos import STREAM
 
 LABELS = {
+    "clear": "nobody is at the arm",
     "scene_ready": "scene is reset",
     "score_0": "score 0",
     "score_half": "score ½",
@@ -27,6 +30,7 @@ LABELS = {
     "abort": "stop the policy",
     "estop": "e-stop",
 }
+KEYS = {key: name for name, key in BUTTONS.items() if key}
 
 
 class Keys(Node):
@@ -34,21 +38,27 @@ class Keys(Node):
 
     def __init__(self) -> None:
         super().__init__("evaluation_keys")
-        self._calls = {name: self.create_client(Trigger, f"evaluation/{name}") for name in BUTTONS}
+        self._calls = {name: self.create_client(Trigger, f"evaluation/{name}") for name in LABELS}
+        self._estop = self.create_client(Trigger, "estop")  # the arm driver's: it must not need an evaluator
         self._said = ""
         self.create_subscription(String, STATUS, self._on_status, STREAM)
 
     def press(self, key: str) -> None:
         """A key was pressed; others than those of the buttons mean nothing."""
-        name = next((button for button, its in BUTTONS.items() if its == key.lower()), None)
+        name = KEYS.get(key.lower())
         if name is None:
             return
         client = self._calls[name]
+        if name == "estop" and self._estop.service_is_ready():
+            self._ask(self._estop, "e-stop of the arm")
         if not client.service_is_ready():
             self._say(f"{LABELS[name]}: no evaluation runs here")
             return
+        self._ask(client, LABELS[name])
+
+    def _ask(self, client: Client, label: str) -> None:
         answer = client.call_async(Trigger.Request())
-        answer.add_done_callback(lambda done: self._say(f"{LABELS[name]}: {done.result().message}"))
+        answer.add_done_callback(lambda done: self._say(f"{label}: {done.result().message}"))
 
     def _on_status(self, message: String) -> None:
         status = json.loads(message.data)
@@ -68,7 +78,7 @@ def main() -> int:
         return 1
     rclpy.init()
     node, before = Keys(), termios.tcgetattr(sys.stdin)
-    print(", ".join(f"{key}: {LABELS[name]}" for name, key in BUTTONS.items()) + ", q: quit")
+    print(", ".join(f"{key}: {LABELS[name]}" for key, name in KEYS.items()) + ", q: quit")
     try:
         tty.setcbreak(sys.stdin)
         while rclpy.ok():
@@ -79,7 +89,7 @@ def main() -> int:
                     return 0
                 node.press(key)
         return 0
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ExternalShutdownException):
         return 0
     finally:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)

@@ -8,10 +8,7 @@ from pathlib import Path
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage
 
-from clam_core.errors import ClamError
 from clam_eval.film import Film, write_video
-
-PATIENCE = 120.0  # [s] for the last videos to be written
 
 
 class Pictures:
@@ -50,17 +47,20 @@ class Pictures:
         """Begin to write a video."""
         self._writing[name] = self._thread.submit(write_video, self._folder / name, pictures, rate)
 
-    def failures(self, *, wait: bool = False) -> list[str]:
-        """What went wrong with videos since the last call, and with `wait` with all that are still being written."""
+    @property
+    def writing(self) -> bool:
+        """Whether a video is not written yet."""
+        return bool(self._writing)
+
+    def failures(self) -> list[str]:
+        """What went wrong with videos since the last call; whatever it is, it must not end a rollout."""
         lines = []
         for name, future in list(self._writing.items()):
-            if not (wait or future.done()):
+            if not future.done():
                 continue
             del self._writing[name]
-            try:
-                future.result(PATIENCE)
-            except (OSError, ValueError, ClamError) as error:
-                lines.append(f"no video {name}: {error}")
+            if (error := future.exception()) is not None:
+                lines.append(f"no video {name}: {' '.join(str(error).split())[:200] or type(error).__name__}")
         return lines
 
     def close(self) -> None:

@@ -51,18 +51,18 @@ class PolicySwitch:
         await self._change(Transition.TRANSITION_CONFIGURE)
         await self._change(Transition.TRANSITION_ACTIVATE)
 
-    async def is_active(self) -> bool:
-        """Whether there is something that can be enabled."""
-        return await self._state() == State.PRIMARY_STATE_ACTIVE
+    async def is_active(self, seconds: float | None = None) -> bool:
+        """Whether there is something that can be enabled; `seconds` bound the wait instead of `timeout`."""
+        return await self._state(seconds) == State.PRIMARY_STATE_ACTIVE
 
-    async def enable(self, on: bool) -> str:
+    async def enable(self, on: bool, seconds: float | None = None) -> str:
         """Enable or disable the policy; what it answers if it refuses, else an empty text.
 
         Raises:
-            ClamError: it does not answer.
+            ClamError: it does not answer within `seconds`, or `timeout` without them.
         """
-        way = call if on else ask  # checks go on while a policy is enabled; that it is off can be said twice
-        response = await way(self._node, self._enable, SetBool.Request(data=on), self._timeout)
+        request = SetBool.Request(data=on)  # may be said twice: on while it is on is granted, and checks are shared
+        response = await ask(self._node, self._enable, request, seconds or self._timeout)
         said = " ".join(str(response.message).split())
         return "" if response.success else said or "the policy refuses without a reason"
 
@@ -85,8 +85,8 @@ class PolicySwitch:
         if self._enable.service_is_ready():
             self._enable.call_async(SetBool.Request(data=False))
 
-    async def _state(self) -> int:
-        response = await ask(self._node, self._get_state, GetState.Request(), self._timeout)
+    async def _state(self, seconds: float | None = None) -> int:
+        response = await ask(self._node, self._get_state, GetState.Request(), seconds or self._timeout)
         return int(response.current_state.id)
 
     async def _change(self, transition: int) -> None:

@@ -68,6 +68,13 @@ def markdown(identity: Identity, summary: Summary, wall: bool) -> str:
     if summary.agreement:
         same, both = summary.agreement
         lines += ["", f"The person's score was the simulator's in {same} of {both} rollouts."]
+    if summary.corrected:
+        lines += ["", f"Scores that the operator corrected afterwards: {summary.corrected}."]
+    if any(len(set(bundle.scores)) == 1 for bundle in summary.bundles):
+        lines += [
+            "",
+            "A mean's interval without width says only that all its scores were alike: look at the rate's.",
+        ]
     if summary.overhead is not None:
         lines += ["", f"Overhead: {summary.overhead:.1f} s a rollout (median), beyond its run and the operator's time."]
     if wall:

@@ -158,9 +158,23 @@ def check_execution(results: ResultsFile, execution: dict[str, str]) -> None:
                 raise ClamError(f"'{results.path}' is of another evaluation ({why}): choose another `out`")
 
 
+def check_scorer(results: ResultsFile, scorer: str) -> None:
+    """Raises `ClamError` when somebody else has scored rollouts before: two ways of judging are no one evaluation."""
+    for line in results.lines:
+        if line["type"] == "rollout" and line["scored_by"] != scorer:
+            why = f"its rollouts were scored by a {line['scored_by']}, not a {scorer}"
+            raise ClamError(f"'{results.path}' is of another evaluation ({why}): choose another `out`")
+
+
 def scored(lines: Iterable[dict[str, Any]]) -> dict[int, dict[str, Any]]:
-    """The scored rollouts by the index of their trial."""
-    return {line["index"]: line for line in lines if line["type"] == "rollout"}
+    """The scored rollouts by the index of their trial, with the score that was corrected last."""
+    done: dict[int, dict[str, Any]] = {}
+    for line in lines:
+        if line["type"] == "rollout":
+            done[line["index"]] = line
+        elif line["type"] == "correction" and line["index"] in done:
+            done[line["index"]] = {**done[line["index"]], "score": line["score"]}
+    return done
 
 
 def now() -> str:

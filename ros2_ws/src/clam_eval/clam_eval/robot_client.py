@@ -10,10 +10,11 @@ from std_srvs.srv import Trigger
 
 from clam_core.errors import ClamError
 from clam_eval.asking import ask
-from clam_eval.contender import Contender
+from clam_eval.contender import Contender, check_unchanged
 from clam_eval.health import Health
 from clam_eval.plan import Trial
 from clam_eval.policy_switch import PolicySwitch
+from clam_eval.threads import in_thread
 from clam_ros.episode_client import EpisodeClient
 from clam_ros.node import Node
 from clam_ros.waiting import call, sleep
@@ -21,6 +22,7 @@ from clam_ros.waiting import call, sleep
 ANSWER, MOVE, LOAD = 15.0, 90.0, 120.0  # [s] for an answer, for the arm to be ready, for a bundle to be loaded
 TRIES, PAUSE = 5, 1.0  # of the way to the ready pose, and [s] between: late measurements stop a move
 SETTLED = 5.0  # [s] for the score of a scene that was just reset
+STILL = 0.5  # [s] after the policy was switched off, commands that were on their way have come
 
 
 class RobotClient:
@@ -48,6 +50,8 @@ class RobotClient:
         self._kitchen_task = node.connect(GetParameters, "kitchen/get_parameters") if simulated else None
         self._blind, self._loaded = len(contenders) > 1, -1
         self._started = started
+        self._still: float | None = None  # since when nobody shall command the arm
+        self._disturbed = False
         #: The newest score of the simulator; the node fills it in.
         self.score: float | None = None
 
@@ -71,24 +75,42 @@ class RobotClient:
         """See `Robot`."""
         return self._health.estopped()
 
+    def barred(self) -> bool:
+        """See `Robot`."""
+        return self._health.barred()
+
+    def disturbed(self) -> bool:
+        """See `Robot`."""
+        disturbed, self._disturbed = self._disturbed, False
+        return disturbed
+
+    def commanded(self) -> None:
+        """Somebody commanded the arm; the node tells it."""
+        self._disturbed |= self._still is not None and self.now() - self._still > STILL
+
     async def disable(self) -> None:
         """See `Robot`."""
-        if await self._policy.is_active():
-            refusal = await self._policy.enable(False)
+        self._policy.let_go()  # at once: any of the answers below may be late
+        if await self._policy.is_active(ANSWER):
+            refusal = await self._policy.enable(False, ANSWER)
             if refusal:
                 raise ClamError(f"the policy cannot be disabled: {refusal}")
+        self._still, self._disturbed = self.now(), False
 
     async def load(self, contender: int) -> None:
         """See `Robot`."""
         if self._blind or self._loaded != contender or not await self._policy.is_active():
-            self._loaded = -1
-            await self._policy.load(self._contenders[contender].path)
+            self._loaded, bundle = -1, self._contenders[contender]
+            await in_thread(self._node, lambda: check_unchanged(bundle))
+            await self._policy.load(bundle.path)
             self._loaded = contender
 
     async def to_ready(self) -> None:
         """See `Robot`."""
         why = ""
         for _ in range(TRIES):
+            if self.estopped():  # a reset of it must not let the arm go on
+                raise ClamError("the arm did not get to its ready pose: its e-stop was pressed")
             try:
                 response = await call(self._node, self._ready, Trigger.Request(), MOVE)
             except ClamError as error:
@@ -115,6 +137,7 @@ class RobotClient:
     async def enable(self) -> str:
         """See `Robot`."""
         self._health.begin(self.now())
+        self._still = None
         return await self._policy.enable(True)
 
     def running(self) -> None:

@@ -11,6 +11,7 @@ ABORTED = "aborted by the operator"
 class Phase(str, Enum):
     """What an attempt is at."""
 
+    BARRED = "barred"  # somebody stopped the arm: it moves only after a person said that nobody is at it
     PREPARING = "preparing"  # policy off, bundle loaded, arm at its ready pose, scene reset by a simulator
     SCENE = "scene"  # a person puts the scene right
     ENABLING = "enabling"
@@ -71,6 +72,18 @@ class Rollout:
 
     # Before the policy runs ---------------------------------------------------------------------------------
 
+    def bar(self) -> None:
+        """Somebody stopped the arm. That it obeys again shall not make it move: a person has to say so."""
+        if self.phase is Phase.PREPARING and self.rules.by_person:
+            self.phase = Phase.BARRED
+
+    def is_clear(self) -> bool:
+        """A person says that nobody is at the arm; False when that means nothing now."""
+        if self.phase is not Phase.BARRED:
+            return False
+        self.phase = Phase.PREPARING
+        return True
+
     def prepared(self) -> None:
         """The arm is ready, and so is the scene where a simulator resets it."""
         if self.phase is Phase.PREPARING:
@@ -92,8 +105,8 @@ class Rollout:
     # While it runs ------------------------------------------------------------------------------------------
 
     def command(self, now: float) -> None:
-        """The policy commanded the arm."""
-        if self.phase is Phase.RUNNING:
+        """The policy commanded the arm. It may begin before its answer that it is enabled comes, and steps count."""
+        if self.phase in (Phase.ENABLING, Phase.RUNNING):
             self._first, self._last = now if self._first is None else self._first, now
             self.commands += 1
 

@@ -53,6 +53,7 @@ class Summary:
     planned: int
     overhead: float | None
     agreement: tuple[int, int] | None  # where a person scored a simulator: how often alike, of how many
+    corrected: int  # scores that their person took back
 
 
 def by_layout(identity: Identity, lines: Sequence[Line]) -> list[list[Line | None]]:
@@ -85,6 +86,7 @@ def summarize(identity: Identity, lines: Sequence[Line]) -> Summary:
         len(plan),
         float(np.median(overheads)) if overheads else None,
         _agreement(lines),
+        len({line["index"] for line in lines if line["type"] == "correction"}),
     )
 
 

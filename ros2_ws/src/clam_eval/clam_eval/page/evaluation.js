@@ -2,8 +2,8 @@
 
 import { Connection } from "./connection.js";
 
-const KEYS = { Enter: "scene_ready", 1: "score_0", 2: "score_half", 3: "score_1", a: "abort", i: "invalid", Escape: "estop" };
-const SHOWS_PLACEMENT = ["preparing", "scene"]; // afterwards the overlay would hide what happens
+const KEYS = { c: "clear", Enter: "scene_ready", 0: "score_0", 5: "score_half", 1: "score_1", a: "abort", i: "invalid", Escape: "estop" };
+const SHOWS_PLACEMENT = ["barred", "preparing", "scene"]; // afterwards the overlay would hide what happens
 
 const element = (id) => document.getElementById(id);
 const connection = new Connection();
@@ -11,7 +11,8 @@ const buttons = [...document.querySelectorAll("[data-button]")];
 let shown = 0; // number of the overlay
 
 function press(button) {
-  connection.send({ stamp: performance.now(), button });
+  // with the number of the attempt that the operator saw: what comes late shall not count for the next one
+  connection.send({ stamp: performance.now(), button, number: connection.status?.number ?? 0 });
 }
 
 function show() {
@@ -29,7 +30,7 @@ function show() {
 function facts(status) {
   const notice = status.notice ?? { text: "", ok: true };
   const rows = [["task", status.task], ["now", status.place], ["steps left", String(status.remaining)],
-    ["last button", notice.text, notice.ok ? "" : "error"]];
+    ["last score", status.last], ["last button", notice.text, notice.ok ? "" : "error"]];
   return rows.filter(([, text]) => text).flatMap(([name, text, level = ""]) => {
     const [term, value] = [document.createElement("dt"), document.createElement("dd")];
     [term.textContent, value.textContent, value.className] = [name, text, level];
