@@ -13,7 +13,7 @@ import pytest
 from clam_core.evaluation.statistics import bootstrap_mean, wilson
 from clam_eval.film import Film, read_video, write_video
 from clam_eval.plan import make_plan
-from clam_eval.report import VIDEOS, main, write_report
+from clam_eval.report import VIDEOS, main, markdown, write_report
 from clam_eval.results_file import Identity, ResultsFile
 from clam_eval.summary import summarize
 
@@ -61,6 +61,20 @@ def test_invalid_attempts_are_shown_and_never_counted_as_scores(
     assert summary.bundles[0].scores == SCORES[0]
     empty = summarize(identity, [bad])
     assert empty.bundles[0].mean is None and not empty.differences and empty.overhead is None
+
+
+def test_repeating_does_not_hide_what_the_policy_itself_spoiled(
+    identity: Identity, lines: list[dict[str, Any]]
+) -> None:
+    spoiled = {"type": "invalid", "index": 0, "reason": "policy: its output is not finite"}
+    bundles = summarize(identity, [spoiled, {**spoiled, "reason": "arm: fault"}, *lines]).bundles
+    (bundle,) = (bundle for bundle in bundles if bundle.invalid)
+    assert (bundle.invalid, bundle.spoiled) == (2, 1)
+    assert bundle.strict_mean == pytest.approx(sum(bundle.scores) / (len(bundle.scores) + 1))
+    assert all(other.strict_mean == other.mean for other in bundles if not other.invalid)
+    text = markdown(identity, summarize(identity, [spoiled, *lines]), False)
+    assert f"counted as 0, the mean is: {bundle.name} {bundle.strict_mean:.2f} (1 of them)" in text
+    assert "counted as 0" not in markdown(identity, summarize(identity, lines), False)
 
 
 def test_where_a_person_scored_a_simulator_their_agreement_is_told(

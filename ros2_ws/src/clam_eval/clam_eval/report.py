@@ -58,6 +58,12 @@ def markdown(identity: Identity, summary: Summary, wall: bool) -> str:
         "|---|---|---|---|---|---|---|",
         *map(_row, sorted(summary.bundles, key=lambda bundle: -(bundle.mean or 0.0))),
     ]
+    strict = [f"{b.name} {b.strict_mean:.2f} ({b.spoiled} of them)" for b in summary.bundles if b.spoiled]
+    if strict:
+        lines += [
+            "",
+            f"With the attempts that the policy itself spoiled counted as 0, the mean is: {'; '.join(strict)}.",
+        ]
     if summary.differences:
         lines += ["", "| difference of scores on the same layouts | mean | interval | layouts |", "|---|---|---|---|"]
         for one in summary.differences:

@@ -15,18 +15,24 @@ from clam_eval.results_file import Identity, scored
 
 Line = dict[str, Any]
 
+#: How the reasons begin that are about the policy: what it says of itself, or that it commands nothing.
+OF_THE_POLICY = ("policy: ", "the policy ")
+
 
 @dataclass(frozen=True)
 class BundleSummary:
     """Of `scores`, one for each layout that was scored, in the order of layouts. Intervals are 95 %.
 
-    `invalid`: attempts that said nothing and were repeated.
+    `invalid`: attempts that were repeated; `spoiled` of them by the policy itself, and `strict_mean` is the mean score
+    that counts these as 0: a policy that fails now and then is not made better by repeating.
     """
 
     name: str
     digest: str
     scores: tuple[float, ...]
     invalid: int
+    spoiled: int
+    strict_mean: float | None
     mean: float | None
     mean_interval: tuple[float, float] | None
     successes: int
@@ -69,13 +75,13 @@ def summarize(identity: Identity, lines: Sequence[Line]) -> Summary:
     """The summary of an evaluation, also of one that is not complete."""
     rows = by_layout(identity, lines)
     plan = make_plan(len(identity.bundles), identity.rollouts, identity.seed)
-    invalid = [0] * len(rows)
+    reasons: list[list[str]] = [[] for _ in rows]
     for line in lines:
         if line["type"] == "invalid":
-            invalid[plan[line["index"]].contender] += 1
+            reasons[plan[line["index"]].contender].append(line["reason"])
     bundles = tuple(
-        _bundle(bundle.name, bundle.digest, [line["score"] for line in row if line], count)
-        for bundle, row, count in zip(identity.bundles, rows, invalid, strict=True)
+        _bundle(bundle.name, bundle.digest, [line["score"] for line in row if line], why)
+        for bundle, row, why in zip(identity.bundles, rows, reasons, strict=True)
     )
     pairs = itertools.combinations(range(len(rows)), 2)
     differences = [_difference(bundles[a].name, bundles[b].name, rows[a], rows[b]) for a, b in pairs]
@@ -90,13 +96,16 @@ def summarize(identity: Identity, lines: Sequence[Line]) -> Summary:
     )
 
 
-def _bundle(name: str, digest: str, scores: Sequence[float], invalid: int) -> BundleSummary:
+def _bundle(name: str, digest: str, scores: Sequence[float], reasons: Sequence[str]) -> BundleSummary:
     successes = sum(score == 1.0 for score in scores)
+    spoiled = sum(reason.startswith(OF_THE_POLICY) for reason in reasons)
+    strict = sum(scores) / (len(scores) + spoiled) if len(scores) + spoiled else None
+    counts = len(reasons), spoiled, strict
     if not scores:
-        return BundleSummary(name, digest, (), invalid, None, None, 0, None)
+        return BundleSummary(name, digest, (), *counts, None, None, 0, None)
     mean = float(np.mean(scores))
     intervals = bootstrap_mean(scores), wilson(successes, len(scores))
-    return BundleSummary(name, digest, tuple(scores), invalid, mean, intervals[0], successes, intervals[1])
+    return BundleSummary(name, digest, tuple(scores), *counts, mean, intervals[0], successes, intervals[1])
 
 
 def _difference(first: str, second: str, one: Sequence[Line | None], other: Sequence[Line | None]) -> Difference | None:
