@@ -136,6 +136,8 @@ def test_what_is_asked_for_wrongly_is_answered_with_what_there_is() -> None:
         planned(table, TableOptions(("recommended",), columns=("assemble",)))
     with pytest.raises(ClamError, match="no setting 'best'"):
         planned(table, TableOptions(("best",)))
+    with pytest.raises(ClamError, match="seeds 0 to 9, got --first-seed 8 --seeds 3"):
+        TableOptions(("recommended",), first_seed=8, seeds=3)
     with pytest.raises(ClamError, match="unknown table 'table13'"):
         find_table("table13")
     for wrong in ("tpu", "0", "1.5", "-1"):

@@ -20,7 +20,7 @@ from clam_core.errors import ClamError, did_you_mean
 
 #: Share of the presets' updates: the paper's need days of two cores, ours are made for them.
 BUDGETS = {"cpu": {"paper": 0.01, "recommended": 1.0}, "gpu": {"paper": 1.0, "recommended": 1.0}}
-MOST_SEEDS = 100  # of one table, when looking for what is done
+MOST_SEEDS = 10  # of one table: the episode seeds of further ones would be those of other datasets (recipe.py)
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,12 @@ class TableOptions:
     root: Path = Path("runs/bench")
     out: Path = Path("docs/results")
     pool: Pool = field(default_factory=lambda: Pool(1))
+
+    def __post_init__(self) -> None:
+        if self.first_seed < 0 or self.first_seed + self.seeds > MOST_SEEDS:
+            raise ClamError(
+                f"a table has seeds 0 to {MOST_SEEDS - 1}, got --first-seed {self.first_seed} --seeds {self.seeds}"
+            )
 
 
 def find_table(name: str) -> Table:
