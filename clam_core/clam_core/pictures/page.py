@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import jinja2
 
 from clam_core.pictures.figures import write_bytes
-
-if TYPE_CHECKING:
-    from clam_core.pictures.write import Picture
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -35,6 +33,16 @@ _PAGE = """<!doctype html>
 {% endfor %}
 </html>
 """
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A file of the folder, what it shows, how to read it, and its numbers."""
+
+    file: str
+    title: str
+    reading: str
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def write_page(folder: Path, heading: str, remarks: Sequence[str], pictures: Sequence[Picture]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +20,12 @@ from clam_core.pictures.draw_reconstructions import draw_images, draw_states
 from clam_core.pictures.figures import write_figure
 from clam_core.pictures.gaze import idm_gaze, policy_gaze
 from clam_core.pictures.learned import Learned, evenly, place_of
-from clam_core.pictures.page import write_page
+from clam_core.pictures.page import Picture, write_page
 from clam_core.pictures.reconstruction import choose, errors, predict
 
 LIMIT = 1024  # transitions that numbers are computed from, at most
 MOST = 4  # transitions of which images are shown, beside a quiet one
 GAZES = 3  # of which attention is shown
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A file of the folder, what it shows, how to read it, and its numbers."""
-
-    file: str
-    title: str
-    reading: str
-    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def write_pictures(learned: Learned, folder: Path, episode: int = 0) -> list[Picture]:
