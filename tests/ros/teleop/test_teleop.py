@@ -34,7 +34,8 @@ def test_the_end_effector_follows_the_hand_and_stays_when_it_lets_go(make_rig: A
     page.squeeze = 0.0
     rig.says(page, "released")
     rig.move(page, [-0.2, 0.1, 0.0], 0.5)
-    assert rig.arm.hand == pytest.approx(goal, abs=0.007)
+    # on a busy machine the arm stops up to 1 cm away; had it followed, it would be 20 cm away
+    assert rig.arm.hand == pytest.approx(goal, abs=0.02)
     rig.squeeze(page)  # the clutch: it goes on from here
     rig.move(page, [0.0, 0.05, 0.0], 0.8)
     goal = np.add(goal, [0.0, 0.0, 0.05])
