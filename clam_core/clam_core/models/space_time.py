@@ -18,9 +18,6 @@ from clam_core.models.transformer import Attention, Residual, causal_mask
 POSITIONS = 200  # rows of the learned spatial positions, as printed in G.3
 
 
-MAX_TOKENS = 200  # rows of the learned spatial embedding, as printed in Appendix G.2
-
-
 def patchify(images: Tensor, patch_size: int) -> Tensor:
     """Images ``(B, T, C, H, W)`` → patches ``(B, T, N, p·p·C)``, row by row."""
     return rearrange(images, "b t c (h p) (w q) -> b t (h w) (p q c)", p=patch_size, q=patch_size)

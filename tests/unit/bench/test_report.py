@@ -116,11 +116,14 @@ def test_a_page_of_scores_shows_success_rates_the_gap_to_the_privileged_row_and_
 
 def test_a_page_says_which_presets_ran_and_how_to_run_them(tmp_path: Path) -> None:
     table = TABLES["table3"]
-    options = TableOptions(("recommended",), device="cpu", root=tmp_path / "bench", out=tmp_path / "out")
+    options = TableOptions(("recommended",), episodes=10, device="cpu", root=tmp_path / "bench", out=tmp_path / "out")
     entries = [entry(table, "vpt", "push-button", scored(0.5))]
     page = (report(table, options, entries, 60.0) / "table3.md").read_text()
     assert "Presets: recommended: recommended/kitchen-" in page
     assert "Command: `clam bench table3 --setting recommended --budget cpu --seeds 3`" in page
+    more = replace(options, episodes=30)
+    page = (report(table, more, entries, 60.0) / "table3.md").read_text()
+    assert "Command: `clam bench table3 --setting recommended --budget cpu --seeds 3 --episodes 30`" in page
 
 
 def test_times_of_interrupted_cells_are_left_out_and_the_page_says_so(tmp_path: Path) -> None:

@@ -160,6 +160,7 @@ def report(table: Table, options: TableOptions, entries: Sequence[Entry], second
         f"the last call took {seconds / 60:.0f} minutes",
         "Command": f"`clam bench {table.name} --setting {'both' if len(settings) > 1 else next(iter(settings), '')} "
         f"--budget {options.budget} --seeds {options.seeds}"
+        + (f" --episodes {options.episodes}" if options.episodes != table.episodes else "")
         + (f" --device {options.device}`" if options.device.startswith("cuda") else "`"),
     }
     if table.preset:
