@@ -52,7 +52,7 @@ class Robot:
         """Newest diagnostic of the driver."""
         for message in reversed(self.diagnostics):
             for status in message.status:
-                if status.name.endswith("arm_driver"):
+                if status.name.endswith("/arm_driver"):  # not "/watch: arm_driver"
                     return {"level": status.level, "message": status.message} | {
                         item.key: item.value for item in status.values
                     }

@@ -144,7 +144,7 @@ class Arm:
         """Newest diagnostic of a node."""
         for message in reversed(self.diagnostics):
             for status in message.status:
-                if status.name.endswith(node):
+                if status.name.endswith(f"/{node}"):
                     return {"message": status.message} | {item.key: item.value for item in status.values}
         return {}
 
