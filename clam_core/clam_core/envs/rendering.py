@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import os
 import sys
@@ -66,6 +67,7 @@ class OffscreenRenderer:
         """Free the graphics context."""
         if self._context is not None:
             self._free()
+            atexit.unregister(self._free)
             self._context = self._gl = None
 
     def _is_upside_down(self, data: Any, camera_id: int) -> bool:
@@ -86,8 +88,11 @@ class OffscreenRenderer:
         self._gl.make_current()
         self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
-        # Python may tear PyOpenGL down before this object: free the context at exit at the latest.
+        # At exit PyOpenGL and the display end before this object does, and perhaps before `finalize` has its turn: what
+        # is registered now goes first.
         self._free = weakref.finalize(self, _free, self._context, self._gl)
+        self._free.atexit = False
+        atexit.register(self._free)
         self._scene = mujoco.MjvScene(self._model, maxgeom=MAX_GEOMS)
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
         self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0

@@ -112,6 +112,20 @@ def test_no_layout_is_in_two_datasets_of_play_or_in_an_evaluation() -> None:
     assert max(firsts) + TASK_STEP < EVALUATION_SEED
 
 
+def test_the_comparison_to_choose_by_shares_no_episode_and_no_layout_with_a_table() -> None:
+    mine, reported = TABLES["image-lam"], cell("st-clam")
+    for seed in (0, 9):
+        cells = {row: mine.cell(row, "reach-block", seed, Request("recommended", device="cpu")) for row in mine.rows}
+        pixels = cells["pixels"]
+        assert pixels is not None and pixels.first_seed == 600_000 + SEED_STEP * seed and pixels.method == "clam-pixels"
+        assert replace(pixels.config, seed=0) == reported.config
+        for other in cells.values():
+            assert other is not None and other.data == pixels.data and other.first_seed == pixels.first_seed
+        assert len({other.config for other in cells.values() if other is not None}) == len(cells)
+        seeds = {source.seed for many in roles(pixels).values() for source in many}
+        assert all(400_000 <= first < 500_000 for first in seeds)
+
+
 def test_a_gpu_gets_the_larger_preset(capsys: pytest.CaptureFixture[str]) -> None:
     assert preset("recommended", "cpu") == "recommended/kitchen-cpu"
     assert preset("recommended", "cuda") == preset("recommended", "cuda:1") == "recommended/kitchen-gpu"

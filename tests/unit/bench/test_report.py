@@ -110,8 +110,21 @@ def test_a_page_of_scores_shows_success_rates_the_gap_to_the_privileged_row_and_
     gaps = [line for line in page.splitlines() if line.startswith("| ST-CLAM | recommended | -0.25")]
     assert len(gaps) == 1 and gaps[0].count("-0.25") == 5  # the average and four tasks
     updates = entries[0].cell.updates()
-    assert f"| ST-CLAM | recommended | 8 | {updates} | 1.0 | 0.2 |" in page
+    assert f"| ST-CLAM | recommended | 8 | {updates} | 1.0 | 0.2 | – | – |" in page
     assert "interrupted" not in page
+
+
+def test_a_page_says_how_good_the_labels_were_and_has_no_column_for_a_paper_that_prints_nothing(tmp_path: Path) -> None:
+    table = TABLES["image-lam"]
+    results = [
+        replace(scored(1.0, 0.5), metrics={"grounding/r2": r2}, label_quality={"grounding/error": error})
+        for r2, error in ((0.5, 0.02), (0.6, 0.04), (0.9, 0.03))
+    ]
+    entries = [entry(table, "pixels", "reach-block", result, seed) for seed, result in enumerate(results)]
+    page = (written(table, entries, {}, tmp_path / "out", tmp_path / "other") / "image-lam.md").read_text()
+    (line,) = [line for line in page.splitlines() if line.startswith("| CNN, next") and "| recommended | 3 |" in line]
+    assert line.endswith("| 1.0 | 0.2 | 0.60 | 0.0300 |")
+    assert "paper" not in page.split("## What")[0].lower() and "Paper:" not in page
 
 
 def test_a_page_says_which_presets_ran_and_how_to_run_them(tmp_path: Path) -> None:

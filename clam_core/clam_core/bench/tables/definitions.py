@@ -1,8 +1,9 @@
-"""Every table and figure of the paper that is computed here, as rows, columns and cells."""
+"""Every table and figure of the paper that is computed here, and one of our own, as rows, columns and cells."""
 
 from __future__ import annotations
 
 from clam_core.bench.tables.cell import Cell
+from clam_core.bench.tables.image_lam import IMAGE_LAM
 from clam_core.bench.tables.kitchen import TABLE3
 from clam_core.bench.tables.paper import ASSEMBLY, BIN, PEG, SHELF
 from clam_core.bench.tables.recipe import EXPERT, MIXED, PLAY, SEED_STEP, new_cell
@@ -215,6 +216,7 @@ _ALL = (
         {"random": "random", "play": "play", "mixed": "all skills", "expert": "expert"}, _figure4d_cell,
         curve="kind of labeled episodes", notes=DATA_NOTE,
     ),
+    IMAGE_LAM,
 )  # fmt: skip
 
 TABLES: dict[str, Table] = {table.name: table for table in _ALL}

@@ -26,9 +26,9 @@ def gap(summary: Summary) -> list[str]:
 
 
 def costs(summary: Summary, entries: Sequence[Entry]) -> list[str]:
-    """Updates and wall times of a cell of each row; the median of its cells."""
-    lines = ["## What a cell took (median)", ""]
-    lines += _head(["", "setting", "cells", "updates", "training [min]", "rollouts [min]"])
+    """Updates and wall times of a cell of each row, and how good its labels were; the median of its cells."""
+    lines = ["## What a cell took, and its labels (median)", ""]
+    lines += _head(["", "setting", "cells", "updates", "training [min]", "rollouts [min]", "R² on play", "error"])
     for setting in summary.settings:
         for row, title in summary.table.rows.items():
             cells = [entry for entry in entries if (entry.cell.setting, entry.row) == (setting, row)]
@@ -39,7 +39,15 @@ def costs(summary: Summary, entries: Sequence[Entry]) -> list[str]:
             whole = [entry.outcome for entry in cells if not entry.outcome.resumed]
             training = _minutes([outcome.train_seconds for outcome in whole])
             rollouts = _minutes([outcome.evaluate_seconds for outcome in whole])
-            lines.append(f"| {title} | {setting} | {len(cells)} | {updates:.0f} | {training} | {rollouts} |")
+            play = _median("{:.2f}", [entry.outcome.metrics.get("grounding/r2") for entry in cells])
+            error = _median("{:.4f}", [entry.outcome.label_quality.get("grounding/error") for entry in cells])
+            numbers = [len(cells), f"{updates:.0f}", training, rollouts, play, error]
+            lines.append("| " + " | ".join([title, setting, *map(str, numbers)]) + " |")
+    lines += [
+        "",
+        "R²: of the labels for held-out play, mean over the action's entries. Error: mean square of that of the labels "
+        "for the demonstrations, actions scaled to [−1, 1] as in training. Nobody learns from either.",
+    ]
     resumed = sum(entry.outcome.resumed for entry in entries)
     note = (
         f"{resumed} interrupted cells, whose seconds before the interruption nobody counted, are left out of the times."
@@ -53,6 +61,11 @@ def _head(titles: Sequence[str]) -> list[str]:
 
 def _minutes(seconds: Sequence[float]) -> str:
     return f"{median(seconds) / 60:.1f}" if seconds else "–"
+
+
+def _median(form: str, values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return form.format(median(known)) if known else "–"
 
 
 def _signed(number: Difference | None) -> str:

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from clam_core.bench.tables.cell import Cell
 from clam_core.bench.tables.paper import BLOCK, BUTTON, MICROWAVE, POT
-from clam_core.bench.tables.recipe import EXPERT, MIXED, PLAY, SEED_STEP, new_cell
+from clam_core.bench.tables.recipe import EVALUATED, SEED_STEP, Seeds, new_cell
 from clam_core.bench.tables.rows import PRESETS, STATE_ROWS, Row, roles_of
 from clam_core.bench.tables.sources import Source
 from clam_core.bench.tables.table import Request, Table
@@ -47,9 +47,13 @@ def preset(setting: str, device: str) -> str:
     return PRESETS[family(device)][setting]
 
 
-def kitchen_cell(slug: str, task: str, seed: int, request: Request) -> Cell:
-    """A cell of Table 3."""
-    row = replace(ROWS[slug], family=family(request.device))
+def _table3_cell(slug: str, task: str, seed: int, request: Request) -> Cell:
+    return kitchen_cell(slug, ROWS[slug], task, seed, request)
+
+
+def kitchen_cell(slug: str, row: Row, task: str, seed: int, request: Request, seeds: Seeds = EVALUATED) -> Cell:
+    """A cell with the data of Table 3, whose episodes are those of `seeds`; the device decides `row`'s networks."""
+    row = replace(row, family=family(request.device))
     # The paper's preset takes all of the state: a real arm's has no entries that say where the block is.
     extra = (f"features.include=[{', '.join(PROPRIOCEPTION)}]",) if request.setting == "paper" else ()
     config = row.config(request.setting, seed, request.budget, extra)
@@ -66,14 +70,14 @@ def kitchen_cell(slug: str, task: str, seed: int, request: Request) -> Cell:
     few = row.family == "kitchen" and request.setting == "recommended"
     unlabeled = UNLABELED_PLAY_ON_A_CPU if few else UNLABELED_PLAY
     own = SEED_STEP * seed
-    labeled = play(LABELED_PLAY, PLAY + own)
+    labeled = play(LABELED_PLAY, seeds.play + own)
     data = roles_of(
         row,
-        unlabeled=(*play(unlabeled, MIXED), *labeled),
+        unlabeled=(*play(unlabeled, seeds.mixed), *labeled),
         labeled=labeled,
-        expert=(source(task, "expert", EXPERTS[task], EXPERT + own),),
+        expert=(source(task, "expert", EXPERTS[task], seeds.expert + own),),
     )
-    return new_cell("kitchen", slug, row, task, seed, request, data, extra)
+    return new_cell("kitchen", slug, row, task, seed, request, data, extra, seeds)
 
 
 def seen_cameras(config: Config) -> str:
@@ -108,6 +112,6 @@ NOTE = (
 
 TABLE3 = Table(
     "table3", "Four WidowX tasks in the simulated kitchen, from images: mean score (0, ½, 1)",
-    {name: row.title for name, row in ROWS.items()}, TASKS, kitchen_cell,
+    {name: row.title for name, row in ROWS.items()}, TASKS, _table3_cell,
     metric="score", average=True, notes=NOTE, episodes=10, reference="bc-expert", preset=preset,
 )  # fmt: skip

@@ -29,7 +29,7 @@ def draw(table: Table, entries: Sequence[Entry], path: Path) -> None:
 
 
 def _bars(axes: Any, summary: Summary, column: str) -> None:
-    rows, groups = summary.table.rows, ["paper", *summary.settings]
+    rows, groups = summary.table.rows, [*(["paper"] if summary.table.paper else []), *summary.settings]
     height = 0.8 / len(groups)
     for index, group in enumerate(groups):
         for position, row in enumerate(rows):

@@ -67,8 +67,9 @@ def markdown(table: Table, entries: Sequence[Entry], facts: Mapping[str, str]) -
     if table.reference:
         lines += [*gap(summary), *costs(summary, entries)]
     most = max((entry.cell.episodes for entry in entries), default=0)
+    papers = "Paper: mean ± spread over seeds as printed. " if table.paper else ""
     lines += [
-        f"Paper: mean ± spread over seeds as printed. Ours: mean (95 % interval) over {summary.seeds} seeds with "
+        f"{papers}Ours: mean (95 % interval) over {summary.seeds} seeds with "
         f"{most} rollouts each; intervals are Wilson's for a rate, bootstrapped for a mean and "
         "for the average over tasks.",
         "",
@@ -80,16 +81,17 @@ def markdown(table: Table, entries: Sequence[Entry], facts: Mapping[str, str]) -
 
 
 def _block(summary: Summary, column: str) -> list[str]:
-    """One column of the table: paper | ours in each setting; beside scores, how often they were 1."""
+    """One column of the table: paper, where it prints numbers | ours in each setting; of scores, how often 1 too."""
     scores = summary.table.metric == "score"
-    titles = ["", "paper", *(f"ours, {setting} setting" for setting in summary.settings)]
+    papers = bool(summary.table.paper)
+    titles = ["", *(["paper"] if papers else []), *(f"ours, {setting} setting" for setting in summary.settings)]
     titles += [f"success rate, {setting} setting" for setting in summary.settings] if scores else []
     lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
     for row, title in summary.table.rows.items():
         estimates = [summary.at(setting, row, column) for setting in summary.settings]
         estimates += [summary.success(setting, row, column) for setting in summary.settings] if scores else []
         ours = [_ours(number, summary) for number in estimates]
-        cells = [title, _paper(summary.paper(row, column)), *ours]
+        cells = [title, *([_paper(summary.paper(row, column))] if papers else []), *ours]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
