@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import platform
 import statistics
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import torch
 
 from clam_core.bench.contenders import EVERY, PRESET, Step, our_step, reference_step
 from clam_core.errors import ClamError
+from clam_core.workers import process_pool
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def _wait(device: torch.device) -> None:
 
 def _peak_memory(name: str, options: Options) -> float:
     """MiB that a few updates need beyond an idle process that has imported everything, in a process of its own."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with process_pool(1) as pool:
         return pool.submit(measure_memory, name, options).result()
 
 

@@ -6,10 +6,9 @@ Attempt k of a dataset uses episode seed ``seed + k``. Attempts that do not belo
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import deque
 from collections.abc import Generator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from clam_core.envs import Environment, make_env
 from clam_core.errors import ClamError
 from clam_core.evaluation import EVALUATION_SEED
 from clam_core.operators import Operator, keep_episode, make_operator
+from clam_core.workers import process_pool
 
 #: Whose versions decide what comes out.
 PACKAGES = ("metaworld", "mujoco", "gymnasium", "dm-control", "calvin-env", "pybullet", "zarr")
@@ -207,7 +207,7 @@ def _serial(environment: Environment, operator: Operator, kind: str, seeds: rang
 def _parallel(source: _Source, seeds: range, workers: int) -> _Results:
     """Results for `seeds` in order, computed a little ahead by `workers` processes."""
     # Spawned, not forked: simulators and their threads do not survive a fork.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker, (source,))
+    pool = process_pool(workers, _start_worker, source)
     pending: deque[Future[Episode | None]] = deque()
     waiting = iter(seeds)
     try:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from clam_core.bench.tables.cell import Cell
 from clam_core.bench.tables.run_cell import Outcome, load_outcome, run_cell
 from clam_core.cores import usable_cores
 from clam_core.errors import ClamError
+from clam_core.workers import process_pool
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _on_cores(cells: Sequence[Cell], root: Path, pool: Pool) -> _Results:
         return
     # Libraries read their number of threads when a process starts; spawned ones inherit it from here.
     before, os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS"), str(pool.threads)
-    executor = ProcessPoolExecutor(min(pool.workers, len(cells)), multiprocessing.get_context("spawn"))
+    executor = process_pool(min(pool.workers, len(cells)))
     try:
         futures = {executor.submit(run_cell, cell, root, pool.threads): cell for cell in cells}
         for future in as_completed(futures):
