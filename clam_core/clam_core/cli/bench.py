@@ -13,9 +13,13 @@ be installed: omegaconf); without, that half is skipped.
 
 data: how fast datasets are made (bag import, generation, rendering), opened and read.
 
+inference: how long a policy takes to answer, one observation at a time on one thread: as it is (eager), as TorchScript,
+with torch.compile, and by ONNX Runtime where that is installed; in turns, after a check that all answer alike. With
+--bundle of that bundle, without of policies of recommended/kitchen-cpu and paper/appendix_f_widowx.
+
 execution: what to do with the action chunks of a bundle of the kitchen: temporal ensembling, receding horizon or no
 chunking? Success, smoothness and the time to react to a moved block, on the same layouts. A killed one goes on where it
-stopped.
+stopped; a second one beside it waits, and finds what the first has done.
 
 Examples:
   clam bench table4
@@ -25,6 +29,8 @@ Examples:
   clam bench table3 --tasks reach-block,push-button
   clam bench table4 --plan
   clam bench data
+  clam bench inference
+  clam bench inference --bundle runs/kitchen/bundle --out runs/kitchen
   clam bench execution --bundle runs/kitchen/bundle --episodes 30 --workers 8
   clam bench train-step --reference ../clam_code
   clam bench train-step --device cuda compile=true --out results
@@ -47,13 +53,14 @@ from clam_core.errors import ClamError, did_you_mean
 NAME = "bench"
 HELP = "a table of the paper beside ours, or a speed benchmark"
 SPEED = ("train-step", "data")
-EXECUTION = "execution"
+INFERENCE, EXECUTION = "inference", "execution"
+NAMES = (*SPEED, INFERENCE, EXECUTION)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``clam bench``."""
-    parser.add_argument("name", metavar="NAME", help="table4, fig4a, …, train-step, data, execution")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="train-step: of our training")
+    parser.add_argument("name", metavar="NAME", help=f"table4, fig4a, …, {', '.join(NAMES)}")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="train-step, inference: of the presets")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("docs/results"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -78,12 +85,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--folder", type=Path, default=Path("runs/bench"), metavar="DIR", help="datasets and runs (%(default)s)"
     )
     tables.add_argument("--plan", action="store_true", help="say which cells would run, and run none")
-    speed = parser.add_argument_group("train-step")
-    speed.add_argument("--reference", type=Path, metavar="DIR", help="checkout of the authors' clam_code")
-    speed.add_argument("--rounds", type=positive_int, default=7, metavar="N", help="timed rounds (default: 7)")
-    speed.add_argument("--updates", type=positive_int, default=10, metavar="N", help="per round (default: 10)")
+    speed = parser.add_argument_group("train-step and inference")
+    speed.add_argument("--rounds", type=positive_int, metavar="N", help="timed rounds (default: 7; inference: 40)")
+    speed.add_argument("--reference", type=Path, metavar="DIR", help="train-step: checkout of the authors' clam_code")
+    speed.add_argument("--updates", type=positive_int, default=10, metavar="N", help="train-step: per round (10)")
+    speed.add_argument("--answers", type=positive_int, metavar="N", help="inference: per round and way (default: 10)")
+    bundles = parser.add_argument_group("inference and execution")
+    bundles.add_argument("--bundle", type=Path, metavar="DIR", help="bundle folder, e.g. RUN/bundle")
     execution = parser.add_argument_group("execution")
-    execution.add_argument("--bundle", type=Path, metavar="DIR", help="bundle folder, e.g. RUN/bundle")
     execution.add_argument("--seed", type=int, metavar="S", help="first layout (default: 1000000)")
     execution.add_argument("--ensembling", type=_numbers, metavar="M,M", help="default: 0.5,0,-0.5; =-0.5 if negative")
     execution.add_argument("--horizons", type=_counts, metavar="K,K", help="default: the whole chunk and half of it")
@@ -106,14 +115,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Run ``clam bench``."""
     if arguments.name in SPEED:
         return _speed(arguments)
+    if arguments.name == INFERENCE:
+        return _inference(arguments)
     if arguments.name == EXECUTION:
         return _execution(arguments)
     from clam_core.bench.tables import TABLES, find_table, planned, run_table
 
     if arguments.name not in TABLES:
-        raise ClamError(
-            f"unknown benchmark '{arguments.name}': {did_you_mean(arguments.name, (*TABLES, *SPEED, EXECUTION))}"
-        )
+        raise ClamError(f"unknown benchmark '{arguments.name}': {did_you_mean(arguments.name, (*TABLES, *NAMES))}")
     if arguments.overrides:
         raise ClamError(f"'{arguments.overrides[0]}': a table's numbers are those of its presets; leave it out")
     table = find_table(arguments.name)
@@ -171,11 +180,31 @@ def _train_step(arguments: argparse.Namespace) -> dict[str, Any]:
     options = Options(
         str(resolve_device(arguments.device)),
         arguments.reference,
-        arguments.rounds,
-        arguments.updates,
-        tuple(arguments.overrides),
+        updates=arguments.updates,
+        overrides=tuple(arguments.overrides),
+        **({"rounds": arguments.rounds} if arguments.rounds else {}),
     )
     return measure(options)
+
+
+def _inference(arguments: argparse.Namespace) -> int:
+    from clam_core.bench.bundle_name import bundle_name
+    from clam_core.bench.inference import Options, as_lines, written
+    from clam_core.bench.inference import run as measure
+
+    options = Options(
+        str(resolve_device(arguments.device)),
+        arguments.bundle,
+        overrides=tuple(arguments.overrides),
+        **{name: getattr(arguments, name) for name in ("rounds", "answers") if getattr(arguments, name)},
+    )
+    result = measure(options)
+    words = ["clam", "bench", INFERENCE, *options.overrides, "--rounds", f"{options.rounds}"]
+    words += ["--answers", f"{options.answers}", "--device", options.device]
+    words += ["--bundle", bundle_name(options.bundle)] if options.bundle else []
+    page = written(result, arguments.out, shlex.join(words))
+    print(json.dumps(result) if arguments.json else "\n".join([*as_lines(result), str(page)]))
+    return 0
 
 
 def _execution(arguments: argparse.Namespace) -> int:

@@ -41,6 +41,11 @@ class Policy:
         self._infer_every = 1
 
     @property
+    def actor(self) -> Actor:
+        """The network; in evaluation mode, on `device`."""
+        return self._actor
+
+    @property
     def device(self) -> torch.device:
         """Where the networks are."""
         return self._device

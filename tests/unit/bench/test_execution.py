@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from clam_core.bench.execution.setup import DISTANCE, along_the_counter, kitchen
 from clam_core.bench.execution.smoothness import mean_squared_jerk
 from clam_core.bench.execution.trial import Arm, Move, run_trial
 from clam_core.bench.execution.ways import ways_of
+from clam_core.bench.lock import locked
 from clam_core.cli import main
 from clam_core.deploy.bundle import save_bundle
 from clam_core.deploy.policy import Policy
@@ -314,6 +315,29 @@ def test_the_command_measures_and_goes_on_where_it_stopped(
     assert sum(trial["commanded_jerk"] == 12345.0 for trial in again["trials"]) == 1  # not done again
     for trial, first in zip(again["trials"], result["trials"], strict=True):  # and what was lost is as it was
         assert trial == first or trial["commanded_jerk"] == 12345.0
+
+
+def test_a_second_process_waits_and_finds_what_the_first_has_done(
+    bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first one holds the file's lock, here a thread; what it writes meanwhile is neither lost nor done again."""
+    command = ["bench", "execution", "--bundle", str(bundle), "--device", "cpu", "--move-step", "2", "--episodes", "1"]
+    command += ["--ensembling", "0.5", "--horizons", "2", "--workers", "1", "--json"]
+    command += ["--folder", str(tmp_path / "bench"), "--out", str(tmp_path / "out")]
+    assert main(command) == 0
+    (kept,) = (tmp_path / "bench" / "execution").glob("*/trials.jsonl")
+    lines = kept.read_text().splitlines(keepends=True)
+    kept.write_text(lines[0])
+    capsys.readouterr()
+    with ThreadPoolExecutor(1) as pool:
+        with locked(kept):
+            second = pool.submit(main, command)
+            while not caplog.records and not second.done():
+                wait([second], 0.05)
+            kept.write_text("".join(json.dumps(json.loads(line) | {"score": 77.0}) + "\n" for line in lines))
+        assert second.result(300.0) == 0
+    assert [trial["score"] for trial in json.loads(capsys.readouterr().out)["trials"]] == [77.0] * len(lines)
+    assert any("waiting until it is done" in record.getMessage() for record in caplog.records)
 
 
 class Killed(ProcessPoolExecutor):

@@ -1,11 +1,11 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier, BrokenBarrierError
+from threading import Barrier, BrokenBarrierError, Event
 
 import pytest
 
+from clam_core.bench.lock import locked
 from clam_core.bench.tables import sources
-from clam_core.bench.tables.lock import locked
 from clam_core.bench.tables.sources import Source
 from clam_core.errors import ClamError
 
@@ -42,3 +42,21 @@ def test_two_parts_of_one_replay_do_not_both_make_it(tmp_path: Path, monkeypatch
     with ThreadPoolExecutor(2) as pool:
         made = [pool.submit(part.make, tmp_path, 1) for part in parts]
     assert all(isinstance(part.exception(), ClamError) for part in made) and not met
+
+
+def test_who_waits_says_so_and_for_what(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path, holds = tmp_path / "trials.jsonl", Event()
+
+    def hold() -> None:
+        with locked(path):
+            holds.set()
+            while not caplog.records:  # until the other one has said so
+                holds.wait(0.01)
+
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(hold)
+        assert holds.wait(60.0)
+        with locked(path):
+            held.result(60.0)
+    (record,) = caplog.records
+    assert "another process makes" in record.getMessage() and "trials.jsonl" in record.getMessage()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from clam_core.bench.bundle_name import bundle_name
 from clam_core.bench.execution.setup import (
     DISTANCE,
     ENSEMBLING,
@@ -26,11 +26,13 @@ from clam_core.bench.execution.setup import (
 from clam_core.bench.execution.summary import summarize
 from clam_core.bench.execution.trial import DEPARTED, Reaction, Trial
 from clam_core.bench.execution.ways import Way, ways_of
+from clam_core.bench.lock import locked
 from clam_core.bench.train_step import machine
 from clam_core.deploy import load_bundle
 from clam_core.errors import ClamError
 from clam_core.evaluation import EVALUATION_SEED
 from clam_core.training.metrics import read_lines
+from clam_core.workers import process_pool
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def run(options: Options) -> dict[str, Any]:
         "benchmark": "execution",
         "what": f"kitchen {policy.spec.task}, {options.episodes} layouts from seed {options.seed}, chunks of "
         f"{policy.chunk} actions at {policy.spec.rate:g} Hz",
-        "bundle": f"{options.bundle.resolve().parent.name}/{options.bundle.resolve().name}",
+        "bundle": bundle_name(options.bundle),
         "method": config.get("method", "unknown"),
         "task": policy.spec.task,
         "rate": policy.spec.rate,
@@ -86,9 +88,14 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def _trials(setup: Setup, jobs: Sequence[tuple[Way, int]], options: Options) -> list[Trial]:
-    """One for each job, in their order."""
+    """One for each job, in their order; what another process has on the way is waited for."""
     path = options.root / "execution" / setup.digest() / "trials.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked(path):
+        return _completed(path, setup, jobs, options.workers)
+
+
+def _completed(path: Path, setup: Setup, jobs: Sequence[tuple[Way, int]], most_workers: int) -> list[Trial]:
+    """What the file at `path` has of `jobs`, and what it lacks; each is appended to it when it is done."""
     done = {(trial.way, trial.seed): trial for trial in map(_trial, read_lines(path) if path.is_file() else [])}
     waiting = [(way, seed) for way, seed in jobs if (way.name, seed) not in done]
     with (
@@ -99,8 +106,8 @@ def _trials(setup: Setup, jobs: Sequence[tuple[Way, int]], options: Options) -> 
         file.flush()
         if not waiting:
             return [done[way.name, seed] for way, seed in jobs]
-        workers = min(options.workers, len(waiting))
-        executor = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+        workers = min(most_workers, len(waiting))
+        executor = process_pool(workers)
         try:
             futures = [executor.submit(try_way, setup, way, seed) for way, seed in waiting]
             for future in as_completed(futures):

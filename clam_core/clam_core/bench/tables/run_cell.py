@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
+from clam_core.bench.lock import locked
 from clam_core.bench.tables.cell import Cell
-from clam_core.bench.tables.lock import locked
 from clam_core.bench.train_step import machine
 from clam_core.data.store import EpisodeStore
 from clam_core.deploy import load_bundle

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clam_core.bench.tables.lock import locked
+from clam_core.bench.lock import locked
 from clam_core.data.generate import generate
 from clam_core.data.generate_rl import generate_rl, is_learned
 from clam_core.data.select import Selection, select
