@@ -1,7 +1,8 @@
-"""What every test may use: a ROS domain of its own, and a small world whose actions are known."""
+"""What every test may use: a ROS domain of its own, a small world whose actions are known, bundles, and helpers."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fcntl
 import itertools
@@ -9,7 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # small networks, busy machine: threads would wait for each other
 
@@ -91,6 +92,27 @@ def with_picture(episode: Episode, size: int) -> Episode:
     return dataclasses.replace(episode, observations={**episode.observations, "top": images})
 
 
+def scene(seed: int = 0) -> np.ndarray:
+    """A picture with edges and colours ``(32, 32, 3)``."""
+    rng = np.random.default_rng(seed)
+    picture = np.full((32, 32, 3), (180, 160, 90), np.uint8)
+    for _ in range(6):
+        top, left = rng.integers(0, 24, 2)
+        picture[top : top + 8, left : left + 8] = rng.integers(0, 256, 3)
+    return picture
+
+
+def nodes_of(runner: int) -> dict[str, int]:
+    """Processes of the nodes that a `clam-launch` runs, by name of the node."""
+    found = {}
+    for task in Path(f"/proc/{runner}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            with contextlib.suppress(OSError):  # it has just ended
+                words = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
+                found |= {word.removeprefix("__node:="): int(child) for word in words if word.startswith("__node:=")}
+    return found
+
+
 @pytest.fixture
 def make_dataset(tmp_path: Path, point_spec: EnvironmentSpec) -> Callable[..., Path]:
     """Writes a dataset of the point mass: ``make_dataset(name, kind, episodes, actions=True, seed=0, …)``."""
@@ -106,5 +128,49 @@ def make_dataset(tmp_path: Path, point_spec: EnvironmentSpec) -> Callable[..., P
                 episode = point_episode(rng, goal=kind == "expert")
                 writer.append(with_picture(episode, image_size) if image_size else episode)
         return path
+
+    return make
+
+
+@pytest.fixture
+def make_bundle(tmp_path: Path) -> Callable[..., Path]:
+    """``make_bundle(env, task)`` writes a small bundle with random weights that fits the environment.
+
+    With ``camera=…, image_size=…`` (those of `make_env`) it sees two frames of each camera, and of the state `sees`.
+    """
+
+    def make(env: str, task: str, chunk: int = 4, sees: tuple[str, ...] | None = None, **images: Any) -> Path:
+        import torch
+
+        from clam_core.deploy.bundle import save_bundle
+        from clam_core.envs import make_env
+        from clam_core.models.actor import Actor, ActorConfig, ImageConfig
+        from clam_core.models.config import CnnConfig, PolicyConfig
+
+        environment = make_env(env, task, **images)
+        spec = environment.spec
+        environment.close()
+        torch.manual_seed(0)
+        select = [i for i, name in enumerate(spec.observation.names) if sees is None or name in sees]
+        cameras = tuple(camera.name for camera in spec.observation.cameras)
+        size = images.get("image_size", 0)
+        actor = Actor(
+            ActorConfig(
+                select=tuple(select),
+                minus=(-1,) * len(select),
+                difference=True,
+                action_dim=len(spec.action.names),
+                policy=PolicyConfig(
+                    encoder="impala" if images else "none",
+                    cnn=CnnConfig(channels=(4,), embedding_dim=16),
+                    hidden=(32, 32),
+                    activation="gelu",
+                    chunk=chunk,
+                ),
+                image=ImageConfig(cameras, size, size, frame_stack=2) if images else None,
+            )
+        )
+        save_bundle(tmp_path / "bundle", actor, spec, 0.5, {"made by": "a test"})
+        return tmp_path / "bundle"
 
     return make

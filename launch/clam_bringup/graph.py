@@ -10,6 +10,7 @@ from typing import Any
 from clam_core.errors import ClamError, did_you_mean
 
 TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
+RESPAWN_DELAY = 2.0  # [s] from the end of a process that is started again
 REFERENCE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -51,7 +52,8 @@ class Node:
     """One process. Strings may hold ``${argument}``; alone in a string it keeps the argument's type.
 
     The node is part of the graph when all arguments of `only_if` have the given values, and not all of any group
-    of `unless`.
+    of `unless`. With `respawn` a process that a signal ended (it crashed, or was killed) is started again; one that
+    ended by itself, as with a wrong parameter, would only do so again, and `on_exit` counts.
     """
 
     package: str
@@ -62,6 +64,7 @@ class Node:
     only_if: Mapping[str, Any] = field(default_factory=dict)
     unless: tuple[Mapping[str, Any], ...] = ()
     on_exit: str | None = None
+    respawn: bool = False
 
     @property
     def ends_graph(self) -> bool:

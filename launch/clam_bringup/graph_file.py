@@ -14,6 +14,7 @@ nodes:
     parameters: {task: "${task}"}
     only_if: {task: assembly}    # or unless: …
     on_exit: shutdown            # the graph ends with this node
+    respawn: true                # but when a signal ended it, a crash or a kill, it is started again
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from clam_core.errors import ClamError, did_you_mean
 
 ARGUMENT_KEYS = ("type", "description", "required", "default", "choices", "only_if", "required_if")
 INCLUDE_KEYS = ("graph", "arguments", "only_if", "unless")
-NODE_KEYS = ("package", "executable", "name", "parameters", "only_if", "unless", "on_exit")
+NODE_KEYS = ("package", "executable", "name", "parameters", "only_if", "unless", "on_exit", "respawn")
 
 #: Launch files that start what pip does not have, and so are no graphs.
 ONLY_LAUNCH_FILES = {
@@ -122,6 +123,8 @@ def _node(data: Any, namespace: str) -> Node:
             raise ClamError(f"a node has no {key}: {dict(data)}")
     if data.get("on_exit", "shutdown") != "shutdown":
         raise ClamError(f"node '{data['name']}' has on_exit '{data['on_exit']}': valid: shutdown")
+    if not isinstance(data.get("respawn", False), bool):
+        raise ClamError(f"node '{data['name']}' has respawn {data['respawn']!r}: valid: true, false")
     for key in ("parameters", "only_if", "unless"):
         _mapping(data.get(key), f"{key} of node '{data['name']}'")
     unless = (data["unless"],) if data.get("unless") else ()

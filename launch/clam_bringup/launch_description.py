@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ament_index_python.packages import get_package_prefix
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, LogInfo, OpaqueFunction, Shutdown
@@ -10,7 +11,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node as LaunchNode
 
-from clam_bringup.graph import Argument, Graph, Node, text
+from clam_bringup.graph import RESPAWN_DELAY, Argument, Graph, Node, text
 from clam_bringup.graph_file import load_graph
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
@@ -59,5 +60,15 @@ def _node(node: Node) -> LaunchNode:
         namespace=node.namespace or None,
         parameters=[dict(node.parameters)],
         output="screen",
-        on_exit=[Shutdown(reason=f"{node.name} has ended")] if node.ends_graph else None,
+        on_exit=_on_exit(node),
+        respawn=node.respawn,
+        respawn_delay=RESPAWN_DELAY,
     )
+
+
+def _on_exit(node: Node) -> Any:
+    """What its end leads to. A node that launch starts again ends the graph only if no signal ended it."""
+    if not node.ends_graph:
+        return None
+    shutdown = [Shutdown(reason=f"{node.name} has ended")]
+    return (lambda event, _: shutdown if event.returncode >= 0 else None) if node.respawn else shutdown

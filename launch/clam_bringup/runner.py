@@ -52,7 +52,7 @@ def run(nodes: Sequence[Node]) -> int:
         for node in nodes:
             file = Path(folder) / f"{node.name}.yaml"
             file.write_text(yaml.safe_dump({"/**": {"ros__parameters": dict(node.parameters)}}))
-            processes.start(node.name, command(node, file), vital=node.ends_graph)
+            processes.start(node.name, command(node, file), vital=node.ends_graph, respawn=node.respawn)
         return processes.run()
 
 
@@ -78,6 +78,7 @@ def describe(graph: Graph) -> str:
     for node in graph.nodes:
         conditions = [f"if {_condition(node.only_if)}"] if node.only_if else []
         conditions += [f"unless {_condition(group)}" for group in node.unless]
+        conditions += ["started again after a crash"] if node.respawn else []
         lines.append(f"  {node.name}  ({', '.join([f'{node.package} {node.executable}', *conditions])})")
         lines += [f"    {name}: {text(value)}" for name, value in node.parameters.items()]
     return "\n".join(lines)

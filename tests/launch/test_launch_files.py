@@ -21,7 +21,8 @@ from launch_pytest.actions import ReadyToTest  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
 
 from clam_bringup.graph_file import graph_files, load_graph  # noqa: E402
-from launch import LaunchContext, LaunchDescription  # noqa: E402
+from clam_bringup.launch_description import launch_description  # noqa: E402
+from launch import LaunchContext, LaunchDescription, LaunchService  # noqa: E402
 
 LAUNCH_FILES = Path(__file__).parents[2] / "launch/launch"
 
@@ -66,6 +67,28 @@ def test_the_description_is_launched_too_where_its_node_is_installed(
     included = last.launch_description_source.get_launch_description(LaunchContext())
     declared = {entity.name for entity in included.entities if isinstance(entity, DeclareLaunchArgument)}
     assert {"description", "rviz", "namespace"} <= declared
+
+
+@pytest.mark.parametrize("end", ["kill -9 $$", "exit 3"])
+def test_launch_starts_a_node_again_that_a_signal_ended_and_no_other(
+    end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node is a script: it writes down each start; the first two end as told, the third one by itself."""
+    starts, graph = tmp_path / "starts", tmp_path / "crashing.yaml"
+    script = tmp_path / "lib/crashing/node"
+    script.parent.mkdir(parents=True)
+    script.write_text(f"#!/bin/sh\necho start >> {starts}\n[ $(wc -l < {starts}) -ge 3 ] || {end}\n")
+    script.chmod(0o755)
+    index = tmp_path / "share/ament_index/resource_index/packages"
+    index.mkdir(parents=True)
+    (index / "crashing").touch()
+    graph.write_text("nodes: [{package: crashing, executable: node, name: n, on_exit: shutdown, respawn: true}]")
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
+    monkeypatch.setattr("clam_bringup.launch_description.RESPAWN_DELAY", 0.2)
+    service = LaunchService(noninteractive=True)
+    service.include_launch_description(launch_description(str(graph)))
+    service.run()
+    assert starts.read_text().count("start") == (3 if "kill" in end else 1)
 
 
 @launch_pytest.fixture

@@ -15,6 +15,8 @@ rclpy = pytest.importorskip("rclpy", reason="needs rclpy (make setup, or a syste
 
 from sensor_msgs.msg import JointState  # noqa: E402
 
+from ..conftest import nodes_of  # noqa: E402
+
 RUNNER = [sys.executable, "-m", "clam_bringup.runner"]
 
 
@@ -32,18 +34,7 @@ class Launched:
 
     def nodes(self) -> list[int]:
         """Process ids of its living node processes."""
-        return [pid for pid in _processes() if _parent(pid) == self.process.pid]
-
-
-def _processes() -> list[int]:
-    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-
-
-def _parent(pid: int) -> int | None:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return None
+        return [*nodes_of(self.process.pid).values()]
 
 
 def _alive(pid: int) -> bool:

@@ -14,13 +14,16 @@ pytest.importorskip("rclpy", reason="needs ROS 2 (rclpy)")
 
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 from std_srvs.srv import SetBool
 from trajectory_msgs.msg import JointTrajectory
 
 from clam_core.deploy import TemporalEnsembler
 from clam_core.spec import ActionSpec, EnvironmentSpec, ObservationSpec
 from clam_policy.policy import PolicyNode
+from clam_policy.supervision import Supervision
 from clam_ros.messages import NamedVectorWriter
+from clam_ros.qos import STREAM
 from clam_ros.stamps import to_ns
 
 NAMES = ("x", "y")
@@ -231,7 +234,7 @@ def test_between_answers_the_chunk_goes_on_to_its_end(
     assert realtime.node.diagnose()[0] == b"\x01"
     assert realtime.node.counters["commands played out"] >= 1
     steps = [(to_ns(command.header.stamp) - stamp) // PERIOD for command in realtime.commands]
-    assert steps == sorted(set(steps)) and set(steps) <= set(range(20))
+    assert steps == sorted(steps) and set(steps) <= set(range(20)), "after a late one, half a period is the least"
     actions = [command.points[0].positions[0] for command in realtime.commands]
     assert actions == pytest.approx([1 + step / 10 for step in steps])
     count = len(realtime.commands)
@@ -273,7 +276,7 @@ class DisabledFirst:
 
 
 def test_no_command_is_sent_once_it_was_disabled_however_late(lockstep: Robot) -> None:
-    lockstep.node._sending = DisabledFirst(lockstep.node)
+    lockstep.node._sender._sending = DisabledFirst(lockstep.node)
     lockstep.observe(PERIOD, [0, 0, 0, 0])
     lockstep.graph.spin_until(lambda: not lockstep.node._switch.on, what="an answer that is too late")
     lockstep.graph.spin_for(0.3)
@@ -283,12 +286,32 @@ def test_no_command_is_sent_once_it_was_disabled_however_late(lockstep: Robot) -
 def test_disabling_is_answered_only_after_a_command_that_is_on_its_way(lockstep: Robot) -> None:
     node, client = lockstep.node, lockstep.graph.probe.create_client(SetBool, "policy/enable")
     lockstep.graph.spin_until(client.service_is_ready, what="service")
-    node._sending.acquire()
+    node._sender._sending.acquire()
     begin = time.monotonic()
-    threading.Timer(1.0, node._sending.release).start()
+    threading.Timer(1.0, node._sender._sending.release).start()
     asked = client.call_async(SetBool.Request(data=False))
     lockstep.graph.spin_until(asked.done, what="answer")
     assert asked.result().message == "disabled" and time.monotonic() - begin >= 1.0
+
+
+def test_a_policy_stops_when_its_evaluation_fell_silent_and_never_misses_one_that_was_not_there(
+    realtime: Robot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph, node = realtime.graph, realtime.node
+    monkeypatch.setattr(node, "_supervision", Supervision(5))
+    graph.spin_for(1.5)
+    assert node._switch.on, "nobody has supervised it yet"
+    publisher = graph.probe.create_publisher(String, "evaluation/status", STREAM)
+    graph.spin_until(lambda: publisher.get_subscription_count() > 0, what="policy matched")
+    publisher.publish(String())
+    graph.spin_until(lambda: not node._switch.on, what="the end of it")
+    level, said = node.diagnose()
+    assert level == b"\x01" and said.startswith("disabled: the evaluation has said nothing for")
+    realtime.observe(realtime.now(), [1.0, 0.0])
+    graph.spin_for(0.5)
+    assert not realtime.commands and not realtime.chunks
+    assert graph.call(SetBool, "policy/enable", SetBool.Request(data=True)).success, "by hand"
+    assert realtime.answer(realtime.now(), [3.0, 0.0]) == [1.0, 3.0] and "disabled" not in node.diagnose()[1]
 
 
 def test_what_was_seen_before_it_was_disabled_is_not_answered_after_it_was_enabled_again(realtime: Robot) -> None:

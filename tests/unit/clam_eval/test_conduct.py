@@ -150,7 +150,7 @@ def test_a_robot_that_is_not_ready_is_waited_for_and_not_for_ever(simulated: Fak
     assert endless.rollout.reason == "not ready within 60 s: arm: e-stop"
 
 
-@pytest.mark.parametrize("what", ["disable", "load 1", "ready", "reset 1001", "enable"])
+@pytest.mark.parametrize("what", ["load 1", "ready", "reset 1001", "enable"])
 def test_whatever_fails_before_the_policy_runs_makes_it_invalid_and_the_policy_is_off(
     simulated: FakeRobot, what: str
 ) -> None:
@@ -158,6 +158,25 @@ def test_whatever_fails_before_the_policy_runs_makes_it_invalid_and_the_policy_i
     go(simulated)
     assert simulated.rollout.phase is Phase.INVALID and simulated.rollout.reason == f"{what} failed"
     assert simulated.told[-1] == "disable" and "running" not in simulated.told and not simulated.enabled
+
+
+def test_a_policy_node_that_does_not_answer_is_waited_for_and_nothing_moves_meanwhile(
+    simulated: FakeRobot, attended: FakeRobot
+) -> None:
+    simulated.broken = {"disable": 3}
+    _, said = go(simulated)
+    assert simulated.rollout.phase is Phase.SCORED and simulated.told[:5] == ["disable"] * 4 + ["load 1"]
+    assert said == ["disable failed"] * 3 + ["", "", ""], "and that it is over"
+    endless = FakeRobot(Rollout(Rules(), rate=5.0))
+    endless.broken = {"disable": 10_000}
+    go(endless)
+    assert endless.rollout.phase is Phase.INVALID and endless.rollout.reason == "disable failed"
+    assert {*endless.told} == {"disable"} and endless.time < 170.0
+    attended.broken = {"disable": 10_000}
+    attended.events = [(5000.0, lambda: attended.rollout.abort(attended.time))]
+    go(attended, math.inf)
+    assert attended.rollout.phase is Phase.INVALID and attended.time >= 5000.0, "a person may take his time"
+    assert {*attended.told} == {"disable", "e-stop"}
 
 
 def test_a_fault_while_it_runs_makes_it_invalid_and_the_policy_is_off(simulated: FakeRobot) -> None:
@@ -265,5 +284,6 @@ def test_an_arm_that_is_commanded_while_a_person_may_be_at_it_is_stopped(attende
 
 def test_the_arm_is_stopped_when_the_policy_cannot_be_and_a_person_may_go_to_it(attended: FakeRobot) -> None:
     attended.events = [(110.0, attended.rollout.scene_is_reset), (111.0, lambda: attended.broken.update(disable=1))]
-    go(attended, math.inf)
+    _, said = go(attended, math.inf)
+    assert "disable failed; e-stop: the arm holds until estop_reset is called" in said
     assert attended.told[-2:] == ["disable", "e-stop"] and attended.rollout.phase is Phase.INVALID

@@ -24,7 +24,7 @@ def test_a_robot_that_was_not_heard_is_not_ready() -> None:
     health = Health(policy="/policy", arm="/arm", watch="/watch", camera="external")
     assert health.not_ready(0.0) == "/arm has not been heard yet"
     health.hear("/arm", OK, "hold", {}, 0.0)
-    assert health.not_ready(0.0) == "camera external gives no picture yet"
+    assert health.not_ready(0.0).startswith("camera external gives no picture yet: ")
     health.picture(0.0)
     assert not health.not_ready(0.0)
     without = Health(policy="/policy", arm="/arm", watch="/watch")
@@ -94,7 +94,7 @@ def test_a_policy_that_fails_or_says_nothing_is_a_fault(health: Health) -> None:
 
 
 def test_a_silent_camera_a_silent_arm_and_what_the_watch_says_are_faults(health: Health) -> None:
-    assert health.fault(102.5) == "camera external has been silent for 2 s"
+    assert health.fault(102.5).startswith("camera external has been silent for 2 s: ")
     health.picture(107.0)
     health.hear("/policy", OK, "commanding", {}, 107.0)
     assert "/arm has said nothing for 7 s" in health.fault(107.0)

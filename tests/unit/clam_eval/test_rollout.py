@@ -77,12 +77,39 @@ def test_a_slow_policy_gets_no_more_time_and_a_silent_one_is_invalid() -> None:
     rollout.look(14.9)
     assert rollout.phase is Phase.RUNNING
     rollout.look(15.1)
-    assert rollout.phase is Phase.INVALID and rollout.reason == "the policy sent no command for 2 s"
+    assert rollout.phase is Phase.INVALID and rollout.reason.startswith("the policy sent no command for 2 s: ")
     rollout = running(SIMULATOR)
     rollout.look(19.9)
     assert rollout.phase is Phase.RUNNING
     rollout.look(20.1)
     assert rollout.phase is Phase.INVALID and "no command within 10 s" in rollout.reason
+
+
+def test_a_policy_that_dies_just_before_the_end_is_not_scored_and_one_that_hiccups_is() -> None:
+    for rules, phase in ((SIMULATOR, Phase.SCORED), (PERSON, Phase.SCORING)):
+        rollout = running(rules)
+        play(rollout, 12.0, 18.6, 0.5)
+        rollout.look(32.1)
+        assert rollout.phase is Phase.RUNNING and rollout.steps == 100, "its last commands are missing"
+        rollout.simulator_says(1.0)
+        rollout.look(32.2)
+        assert rollout.phase is Phase.RUNNING, "what comes after the budget does not count"
+        rollout.command(32.3)
+        rollout.look(32.31)
+        assert rollout.phase is phase and rollout.ended == "budget" and rollout.simulator_score == 0.5
+        rollout = running(rules)
+        play(rollout, 12.0, 18.6, 0.5)
+        rollout.look(32.1)
+        rollout.look(32.7)
+        assert rollout.phase is Phase.INVALID and rollout.reason.startswith("the policy sent no command for 2 s")
+
+
+def test_a_fault_in_the_last_step_spoils_it_too() -> None:
+    rollout = running(SIMULATOR)
+    play(rollout, 12.0, 19.8, 0.5)
+    rollout.command(32.0)
+    rollout.look(32.0, "camera external has been silent for 2 s")
+    assert rollout.phase is Phase.INVALID and rollout.score is None
 
 
 def test_a_fault_makes_it_invalid_and_is_never_scored() -> None:

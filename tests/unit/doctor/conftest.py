@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
 import pytest
 
 from clam_core.deploy.camera_view import CameraView
 from clam_core.deploy.view_calibration import calibrate
 from clam_core.doctor.heard import STATE_TYPE, Heard, JointNames, Needs, Seen, Stream
 from clam_core.spec import ActionSpec, CameraSpec, EnvironmentSpec, ObservationSpec
+
+from ...conftest import scene
 
 STATE, IMAGE = "joint_states", "camera/top/image_raw"
 IMAGE_TYPE = "sensor_msgs/msg/Image"
@@ -29,16 +30,6 @@ def stream(rate: float, age: float = 0.02, seconds: float = 3.0) -> Stream:
     """Messages up to now, `age` [s] old when they come."""
     arrivals = tuple(NOW - round(k / rate * 1e9) for k in reversed(range(round(rate * seconds))))
     return Stream(tuple(arrival - round(age * 1e9) for arrival in arrivals), arrivals)
-
-
-def scene(seed: int = 0) -> np.ndarray:
-    """A picture with edges and colours ``(32, 32, 3)``."""
-    rng = np.random.default_rng(seed)
-    picture = np.full((32, 32, 3), (180, 160, 90), np.uint8)
-    for _ in range(6):
-        top, left = rng.integers(0, 24, 2)
-        picture[top : top + 8, left : left + 8] = rng.integers(0, 256, 3)
-    return picture
 
 
 @dataclass

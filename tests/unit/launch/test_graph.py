@@ -124,6 +124,7 @@ def test_conditions_choose_nodes() -> None:
             "'z', which is no choice",
         ),
         ({"arguments": {}}, "uses 'name', no argument"),
+        ({"nodes": [{"package": "p", "executable": "e", "name": "n", "respawn": "yes"}]}, "respawn 'yes': valid: true"),
     ],
 )
 def test_an_unsound_graph_is_refused(changes: dict[str, Any], said: str) -> None:
@@ -181,6 +182,17 @@ def test_the_robot_has_an_arm_and_two_cameras_of_its_own_kind() -> None:
     ]
     assert real["camera_2"]["device"] == "/dev/video2"
     assert names("sim_kitchen") == simulated
+
+
+@pytest.mark.parametrize("name", ["camera", "robot", "policy", "evaluate", "record"])
+def test_cameras_and_only_they_are_started_again_after_a_crash(name: str) -> None:
+    texts = {argument.name: "x" for argument in load_graph(name).arguments if argument.required}
+    texts |= {"camera": {"camera_2": "side"}, "robot": {}}.get(name, {"robot": "interbotix", "task": "x"})
+    if name == "policy":
+        del texts["task"]
+    nodes = load_graph(name).resolve(texts)
+    assert {node.name for node in nodes if node.respawn} == {"camera", "camera_2"}
+    assert all(node.ends_graph for node in nodes), "one that ends by itself still ends all"
 
 
 def test_a_policy_drives_the_bridge_or_a_robot_never_both() -> None:

@@ -101,7 +101,7 @@ async def conduct(
 
 async def _prepare(robot: Robot, rollout: Rollout, trial: Trial, patience: float, say: Callable[[str], None]) -> float:
     """The time that this waited for a person [s]."""
-    await robot.disable()  # before all else: what was stopped while it was enabled would go on when it may
+    await _disable(robot, rollout, patience, say)  # else what was stopped while it was on would go on when it may
     waited = await _until_ready(robot, rollout, patience, say)
     if rollout.phase is Phase.PREPARING:  # an operator may have stopped it
         await robot.load(trial.contender)
@@ -110,6 +110,23 @@ async def _prepare(robot: Robot, rollout: Rollout, trial: Trial, patience: float
         await robot.reset_scene(trial)
     rollout.prepared()
     return waited
+
+
+async def _disable(robot: Robot, rollout: Rollout, patience: float, say: Callable[[str], None]) -> None:
+    """A policy node that died or hangs is waited for: nothing can begin without it, nor before it is off."""
+    begin, said = robot.now(), False
+    while rollout.phase is Phase.PREPARING:
+        try:
+            await robot.disable()
+            break
+        except ClamError as error:
+            if robot.now() - begin > patience:
+                raise
+            arm, said = robot.not_ready(), True
+            say(f"{error}; {arm}" if arm else str(error))
+            await robot.sleep(RETRY)
+    if said:
+        say("")
 
 
 async def _to_ready(robot: Robot, rollout: Rollout, say: Callable[[str], None]) -> float:
@@ -181,9 +198,13 @@ async def _stop(robot: Robot, rollout: Rollout, say: Callable[[str], None]) -> N
     try:
         await robot.disable()
     except ClamError as error:
-        trouble = await robot.stop() if rollout.rules.by_person else ""  # somebody may go to the scene now
-        say(f"{error}; {trouble}" if trouble else str(error))
+        say(f"{error}{await _stop_arm(robot) if rollout.rules.by_person else ''}")
         rollout.invalidate(str(error))
+
+
+async def _stop_arm(robot: Robot) -> str:
+    """Somebody may go to the scene now. What came of the e-stop."""
+    return "; " + (await robot.stop() or "e-stop: the arm holds until estop_reset is called")
 
 
 async def _person(robot: Robot, rollout: Rollout, phase: Phase, say: Callable[[str], None]) -> float:

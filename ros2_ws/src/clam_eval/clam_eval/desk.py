@@ -19,13 +19,13 @@ from clam_eval.placement import Placements
 from clam_eval.plan import Trial
 from clam_eval.robot_client import RobotClient
 from clam_eval.rollout import Phase, Rollout
+from clam_ros import names
 from clam_ros.node import Node
 from clam_ros.qos import STREAM
 from clam_teleop.mailbox import Closed, Mailbox, Opened
 from clam_teleop.server import PAGE, TeleopServer
 from clam_teleop.serving import serve_page
 
-STATUS = "evaluation/status"
 PERIOD, PICTURE_PERIOD = 0.2, 0.08  # [s] between two statuses, and between two pictures for the page
 SHOWN = 6.0  # [s] an answer is shown
 OVERLAY = "placement.jpg"
@@ -66,7 +66,7 @@ class Desk:
         self._drawing: Future[bytes] | None = None
         self._overlay = 0  # number of the overlay that is shown; 0: none
         self._shown_at = self._pictured_at = 0.0
-        self._publish = node.publish(String, STATUS, STREAM)
+        self._publish = node.publish(String, names.EVALUATION_STATUS, STREAM)
         for button in BUTTONS:
             node.serve(Trigger, f"evaluation/{button}", lambda _, answer, button=button: self._serve(button, answer))
         self._mailbox = Mailbox()

@@ -66,7 +66,7 @@ class Health:
         if self._arm not in self._reports:
             return f"{self._arm} has not been heard yet"
         if self._camera and self._pictured is None:
-            return f"camera {self._camera} gives no picture yet"
+            return f"camera {self._camera} gives no picture yet: does its node run? Parameter camera names another"
         return self._robot(now, 0.0)
 
     def fault(self, now: float) -> str:
@@ -101,5 +101,5 @@ class Health:
             return watch.message
         silence = None if self._pictured is None else now - self._pictured
         if self._camera and silence is not None and silence > self._camera_timeout:
-            return f"camera {self._camera} has been silent for {silence:.0f} s"
+            return f"camera {self._camera} has been silent for {silence:.0f} s: does its node run, is it plugged in?"
         return ""

@@ -17,7 +17,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from clam_eval.buttons import BUTTONS
-from clam_eval.desk import STATUS
+from clam_ros import names
 from clam_ros.qos import STREAM
 
 LABELS = {
@@ -41,7 +41,7 @@ class Keys(Node):
         self._calls = {name: self.create_client(Trigger, f"evaluation/{name}") for name in LABELS}
         self._estop = self.create_client(Trigger, "estop")  # the arm driver's: it must not need an evaluator
         self._said = ""
-        self.create_subscription(String, STATUS, self._on_status, STREAM)
+        self.create_subscription(String, names.EVALUATION_STATUS, self._on_status, STREAM)
 
     def press(self, key: str) -> None:
         """A key was pressed; others than those of the buttons mean nothing."""

@@ -91,10 +91,12 @@ class RobotClient:
     async def disable(self) -> None:
         """See `Robot`."""
         self._policy.let_go()  # at once: any of the answers below may be late
-        if await self._policy.is_active(ANSWER):
-            refusal = await self._policy.enable(False, ANSWER)
-            if refusal:
-                raise ClamError(f"the policy cannot be disabled: {refusal}")
+        try:
+            refusal = await self._policy.enable(False, ANSWER) if await self._policy.is_active(ANSWER) else ""
+        except ClamError as error:
+            raise ClamError(f"nobody says that the policy is off ({error}): start its node again") from error
+        if refusal:
+            raise ClamError(f"the policy cannot be disabled: {refusal}")
         self._still, self._disturbed = self.now(), False
 
     async def load(self, contender: int) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 ABORTED = "aborted by the operator"
+WHY = ": its log and /diagnostics say why"
+COMMANDING = 2.0  # periods: who has commanded within them, commands still
 
 
 class Phase(str, Enum):
@@ -111,8 +113,8 @@ class Rollout:
             self.commands += 1
 
     def simulator_says(self, score: float) -> None:
-        """A simulator's score, the best since its reset."""
-        if self.phase is Phase.RUNNING:
+        """A simulator's score, the best since its reset. Within the budget it counts."""
+        if self.phase is Phase.RUNNING and self.remaining:
             self.simulator_score = score
 
     def look(self, now: float, fault: str = "") -> None:
@@ -123,14 +125,14 @@ class Rollout:
         success = not self.rules.by_person and self.rules.stop_at_success and self.simulator_score == 1.0
         if success:
             self._end("success")
-        elif self.steps >= self.rules.steps:
-            self._end("budget")
         elif fault:
             self.invalidate(fault)
+        elif self.steps >= self.rules.steps and now - self._last <= COMMANDING / self.rate:
+            self._end("budget")  # else it may have died before the end: its next command, or `silence`, tells
         elif self._first is None and now - self._enabled > self.rules.first_command:
-            self.invalidate(f"the policy sent no command within {self.rules.first_command:g} s")
+            self.invalidate(f"the policy sent no command within {self.rules.first_command:g} s{WHY}")
         elif self._first is not None and now - self._last > self.rules.silence:
-            self.invalidate(f"the policy sent no command for {self.rules.silence:g} s")
+            self.invalidate(f"the policy sent no command for {self.rules.silence:g} s{WHY}")
 
     def _count(self, now: float) -> None:
         if self._first is not None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
-import traceback
 from functools import partial
 from typing import Any
 
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 from std_srvs.srv import SetBool
-from trajectory_msgs.msg import JointTrajectory
 
 from clam_core.deploy import Policy, load_bundle
 from clam_core.deploy.bundle import load_views
@@ -19,21 +17,25 @@ from clam_core.errors import ClamError
 from clam_policy.assembly import Assembly, state_topic
 from clam_policy.bundle_check import IMAGES, needs_of
 from clam_policy.gate import Examination, Gate
+from clam_policy.inference import Inference
 from clam_policy.observation_join import ExactJoin, Join, NearestJoin, Together
-from clam_policy.playout import Playout
-from clam_policy.policy_runner import Answer, Command, PolicyRunner, Refused
+from clam_policy.policy_runner import PolicyRunner, Refused
+from clam_policy.sender import Sender
+from clam_policy.supervision import Supervision
 from clam_policy.switch import Switch
+from clam_policy.trouble import Trouble
 from clam_policy.worker import Worker
 from clam_ros import names
 from clam_ros.images import stamp_of
-from clam_ros.messages import ChunkWriter, CommandWriter, MessageRefused
+from clam_ros.messages import MessageRefused
 from clam_ros.node import ERROR, OK, WARN, Node, run
 from clam_ros.qos import LATEST, STREAM
 from clam_ros.stamps import to_ns
 
 MODES = ("lockstep", "realtime")
-LOOKS = 8  # per control period at whether the plan must go on without an answer
-ASK = 0.2  # [s] between looks at whether a policy that waits may begin
+ASK = 0.2  # [s] between looks at whether a policy that waits may begin, and whether who supervises is there
+UNSUPERVISED = 25  # looks without a word of an evaluation, after which its policy stops
+LOST = f"disabled: the evaluation has said nothing for {ASK * UNSUPERVISED:g} s: start it again, or enable by hand"
 
 
 class PolicyNode(Node):
@@ -58,7 +60,6 @@ class PolicyNode(Node):
         self.declare("tolerance", 0.0, "Stamps of one observation; 0: half a control period [s].", low=0.0)
         self.declare("observation_timeout", 1.0, "Realtime: a longer gap ends the episode [s].", low=0.001)
         self.declare("max_observation_age", 0.5, "Realtime: older observations are refused [s].", low=0.001)
-        self._sending = threading.Lock()
         self._worker: Worker[Together[Any] | Examination] | None = None
 
     def load(self) -> Policy:
@@ -79,29 +80,26 @@ class PolicyNode(Node):
         spec = policy.spec
         self._lockstep = self.value("mode") == "lockstep"
         self._timeout, self._max_age = self.value("observation_timeout"), self.value("max_observation_age")
-        self._runner = PolicyRunner(
+        self._trouble, self._apart = Trouble(self), False
+        self._sender = Sender(self, policy, self._trouble, self._may_command, lockstep=self._lockstep)
+        self.serve(SetBool, names.POLICY_ENABLE, self._on_enable)
+        self._observe(policy)
+        runner = PolicyRunner(
             policy,
             size=len(spec.observation.names),
             actions=len(spec.action.names),
             rate=spec.rate,
             gap=None if self._lockstep else self._timeout,
         )
-        self._chunk_writer = ChunkWriter(spec.action.names, policy.chunk, spec.rate)
-        self._command_writer = CommandWriter(spec.action.names)
-        self._fault, self._error, self._apart = "", "", False
-        self._forget, self._begun = False, 0
-        self._chunk_publisher = self.publish(JointTrajectory, names.ACTION_CHUNK, STREAM)
-        self._command_publisher = self.publish(JointTrajectory, names.COMMAND, STREAM)
-        self.serve(SetBool, names.POLICY_ENABLE, self._on_enable)
-        self._observe(policy)
-        self._playout = Playout(round(1e9 / spec.rate))
-        if not self._lockstep and policy.chunk > 1:
-            self.every(1.0 / (LOOKS * spec.rate), self._play_out)
-        self._worker = worker = Worker(self._work, self._on_error, latest_only=not self._lockstep)
+        self._inference = Inference(self, runner, self._assembly, self._sender, self._trouble)
+        self._worker = worker = Worker(self._inference.work, self._inference.failed, latest_only=not self._lockstep)
         self._gate = None if self._lockstep else self._guard(policy, worker)
         forced = partial(self.value, "force")
         self._switch = Switch(self._gate, forced, self._begin_anew, on=self.value("enabled"))
-        self.every(ASK, self._switch.look)
+        self._supervision, self._lost = Supervision(UNSUPERVISED), False
+        if not self._lockstep:
+            self.subscribe(String, names.EVALUATION_STATUS, lambda _: self._supervision.hear(), STREAM)
+        self.every(ASK, self._look)
         m = policy.ensembler.m
         ensembling = "off" if m is None else f"m = {m:g}"
         what = f"chunk {policy.chunk}, ensembling {ensembling}, {self.value('mode')}"
@@ -138,7 +136,7 @@ class PolicyNode(Node):
     def deactivate(self) -> None:
         """Command nothing."""
         self._switch.deactivate()
-        self._wait_for_sending()
+        self._sender.wait()
 
     def cleanup(self) -> None:
         """Stop the worker."""
@@ -152,40 +150,41 @@ class PolicyNode(Node):
             self.counters["observations skipped"] = self._worker.skipped
         if self.active and self._switch.waits and self._gate is not None:
             return WARN, f"no command: {self._gate.reason}"
+        if self.active and self._lost:
+            return WARN, LOST
         if not self.active or not self._switch.on:
             return OK, "disabled" if self.active else "inactive"
-        if self._error:
-            return ERROR, f"no command: {self._error}"
+        if self._trouble.error:
+            return ERROR, f"no command: {self._trouble.error}"
         patience = math.inf if self._lockstep else self._timeout
         missing = self._join.silence(time.monotonic(), patience) or self._join.apart
-        reasons = [reason for reason in (self._fault, missing) if reason]
+        reasons = [reason for reason in (self._trouble.fault, missing) if reason]
         return (WARN, f"no command: {'; '.join(reasons)}") if reasons else (OK, "commanding")
 
     def facts(self) -> dict[str, str]:
         """Counters, and what the checks found last."""
         return super().facts() | (self._gate.facts() if self.active and self._gate is not None else {})
 
-    # Executor thread ----------------------------------------------------------------------------------------
+    # Messages and services ----------------------------------------------------------------------------------
 
     def _on_state(self, topic: str, message: JointState) -> None:
-        if not self._commands:
+        if not self._may_command():
             self._overhear(topic, to_ns(message.header.stamp), message)
             return
         try:
             read = self._assembly.read_state(message)
         except MessageRefused as refusal:
-            self._refuse(f"observation refused: {refusal}")
+            self._trouble.refuse(f"observation refused: {refusal}")
             return
         self._add(topic, read.stamp, read)
 
     def _on_image(self, topic: str, data: bytes) -> None:
-        if self._commands:
+        if self._may_command():
             self._add(topic, stamp_of(data), data)
         else:
             self._overhear(topic, stamp_of(data), data)
 
-    @property
-    def _commands(self) -> bool:
+    def _may_command(self) -> bool:
         return self.active and self._switch.on
 
     def _overhear(self, topic: str, stamp: int, message: Any) -> None:
@@ -198,48 +197,39 @@ class PolicyNode(Node):
             try:
                 self._check_age(together.stamp)
             except Refused as refusal:
-                self._refuse(f"observation refused: {refusal}")
+                self._trouble.refuse(f"observation refused: {refusal}")
                 return
             self._worker.submit(together)
         apart = self._join.apart
         if apart and not self._apart:
-            self._refuse(apart)
+            self._trouble.refuse(apart)
         self._apart = bool(apart)
 
-    def _play_out(self) -> None:
-        if not self._commands:
-            return
-        try:
-            with self._sending:
-                command = self._playout.take(self.get_clock().now().nanoseconds)
-                if command is not None:
-                    self._send(command)
-                    self.counters["commands played out"] += 1
-        except Refused as refusal:
-            self._refuse(str(refusal))
-
-    def _wait_for_sending(self) -> None:
-        """A command that is on its way out goes before anybody is told that none will come."""
-        with self._sending:
-            pass
+    def _look(self) -> None:
+        self._switch.look()
+        if self._supervision.is_lost() and self._may_command():
+            self._switch.off()
+            self._sender.wait()
+            self._lost = True
+            self.get_logger().error(LOST)
 
     async def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         refusal = await self._switch.request(request.data)
         if not request.data:
-            self._wait_for_sending()
+            self._sender.wait()
         if not refusal:
-            self._fault = self._error = ""
+            self._trouble.clear()
+            self._lost = False
         response.success, response.message = not refusal, refusal or ("enabled" if request.data else "disabled")
         return response
 
     def _begin_anew(self) -> None:
         """Before enabling: what was remembered, and what is being worked on, is of another situation."""
-        self._begun += 1
-        self._forget = True
+        self._inference.begin_anew()
         if self._worker is not None:
             self._worker.forget()
         self._join.reset()
-        self._playout.stop()
+        self._sender.stop()
 
     def _check_age(self, stamp: int) -> None:
         if self._lockstep:
@@ -249,66 +239,6 @@ class PolicyNode(Node):
             raise Refused(f"it is {age:.3f} s old, at most {self._max_age:g} s is allowed")
         if age < -self._max_age:
             raise Refused(f"its stamp lies {-age:.3f} s in the future: synchronize clocks or set use_sim_time")
-
-    # Worker thread ------------------------------------------------------------------------------------------
-
-    def _work(self, item: Together[Any] | Examination) -> None:
-        if isinstance(item, Examination):
-            item.run()
-        else:
-            self._infer(item)
-
-    def _infer(self, together: Together[Any]) -> None:
-        begun = self._begun
-        if self._forget:
-            self._forget = False
-            self._runner.reset()
-        begin = time.perf_counter()
-        try:
-            answer = self._runner.answer(self._assembly.sample(together))
-            with self._sending:
-                if not self._commands or begun != self._begun:
-                    self._forget = True
-                    return  # disabled during inference, and perhaps enabled again
-                self._follow(answer)
-        except Refused as refusal:
-            self._playout.stop()
-            self._refuse(str(refusal))
-            return
-        self._fault = self._error = ""
-        self.counters["inference last [us]"] = round((time.perf_counter() - begin) * 1e6)
-
-    def _follow(self, answer: Answer) -> None:
-        """Command what is due of a new answer; `_sending` is held."""
-        now = self.get_clock().now().nanoseconds
-        command = answer.command if self._lockstep else self._playout.start(answer, now)
-        if self._chunk_publisher.get_subscription_count():
-            self._chunk_publisher.publish(self._chunk_writer.message(answer.stamp, answer.chunk))
-        self._send(command)
-
-    def _send(self, command: Command) -> None:
-        """By either thread, which holds `_sending`."""
-        self._command_publisher.publish(self._command_writer.message(command.stamp, command.action))
-        self.counters["commands"] += 1
-
-    def _on_error(self, error: Exception) -> None:
-        """The policy itself failed: say it, forget the episode, go on with the next observation."""
-        if not self.context.ok():
-            return  # shut down under the inference
-        self.counters["failures"] += 1
-        self._playout.stop()
-        self._forget = True
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if reason != self._error:
-            trace = "" if isinstance(error, ClamError) else "\n" + "".join(traceback.format_exception(error))
-            self.get_logger().error(f"no command: {reason}{trace}")
-        self._error = reason
-
-    def _refuse(self, reason: str) -> None:
-        self.counters["refused"] += 1
-        if not self._fault:
-            self.get_logger().warning(f"no command: {reason}")
-        self._fault = reason
 
 
 def main() -> int:

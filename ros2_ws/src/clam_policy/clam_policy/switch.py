@@ -49,16 +49,20 @@ class Switch:
         if self._active and self.waits and (self._free or (self._gate is not None and self._gate.passes())):
             self._go_on()
 
+    def off(self) -> None:
+        """Off, until somebody wants it on."""
+        self._stops += 1
+        self.on = self.waits = False
+        if self._active and self._gate is not None:
+            self._gate.close()
+
     async def request(self, on: bool) -> str:
         """Somebody wants it `on` or off; why that is refused, or empty.
 
         Off always works, and for good; so does on where it is on, or not active yet: then it waits.
         """
         if not on:
-            self._stops += 1
-            self.on = self.waits = False
-            if self._active and self._gate is not None:
-                self._gate.close()
+            self.off()
         elif not self._active:
             self.waits = True
         elif not self.on:

@@ -22,6 +22,7 @@ RECORD_SUCCESS = "record/success"
 RECORD_STATUS = "record/status"
 RECORD_MARK = "record/mark"
 POLICY_ENABLE = "policy/enable"
+EVALUATION_STATUS = "evaluation/status"  # 5 Hz as long as the evaluator lives
 
 #: Last two names of observation/state in a simulator. DDS orders messages only within a topic, so the episode
 #: travels with the observation: a policy resets itself when the index changes, an importer proves that no

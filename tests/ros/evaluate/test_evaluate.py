@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import signal
 import socket
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,31 +19,18 @@ pytest.importorskip("mujoco")
 pytest.importorskip("aiohttp", reason="needs aiohttp (make setup)")
 pytest.importorskip("clam_eval", reason="needs clam_eval (make setup)")
 
-from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
 from clam_core.envs.kitchen_spec import ACTION
 from clam_eval.plan import make_plan
 from clam_eval.results_file import read_results, scored
 
-EVALUATE = [sys.executable, "-m", "clam_bringup.runner", "evaluate"]
+from ...conftest import nodes_of
+
 PATIENCE = 300.0  # [s] generous: the machine may be busy
 TOKEN = "a-token-for-tests"
 #: A workspace that an arm does not leave when it sags without torque, however long a busy machine takes to see it.
 WIDE = {"workspace_lower": "[-2.0, -2.0, -2.0]", "workspace_upper": "[2.0, 2.0, 2.0]"}
-
-
-@pytest.fixture
-def bundles(make_bundle: Any, tmp_path: Path) -> tuple[Path, Path]:
-    """Two that differ in a word of their description."""
-    first = make_bundle("kitchen", "push-button")
-    one, other = tmp_path / "runs/one/bundle", tmp_path / "runs/other/bundle"
-    shutil.copytree(first, one)
-    shutil.copytree(first, other)
-    description = json.loads((other / "bundle.json").read_text())
-    description["provenance"] = {"made by": "another test"}
-    (other / "bundle.json").write_text(json.dumps(description))
-    return one, other
 
 
 @pytest.fixture
@@ -57,60 +41,19 @@ def port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """``launch(out, key=value, …)`` starts the graph; its output goes to a file."""
-    processes: list[subprocess.Popen[bytes]] = []
-
-    def begin(out: Path, **arguments: Any) -> tuple[subprocess.Popen[bytes], Path]:
-        log = tmp_path / f"evaluate.{len(processes)}.log"
-        with log.open("w") as file:
-            command = [*EVALUATE, f"out:={out}", *(f"{key}:={value}" for key, value in arguments.items())]
-            processes.append(subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT))
-        return processes[-1], log
-
-    yield begin
-    for process in processes:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(30.0)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def evaluator_of(runner: int) -> int:
-    """Process of the node `evaluator` that a runner started."""
-    for task in Path(f"/proc/{runner}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            if b"clam_eval" in Path(f"/proc/{child}/cmdline").read_bytes():
-                return int(child)
-    raise AssertionError("the runner has no evaluator")
-
-
-def read(messages: list[String]) -> dict[str, Any]:
-    return json.loads(messages[-1].data) if messages else {}
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_killed_evaluation_goes_on_where_it_stopped_and_repeats_or_loses_nothing(
-    make_graph: Callable[..., Any], bundles: tuple[Path, Path], launch: Any, tmp_path: Path
+    make_graph: Callable[..., Any], bundles: tuple[Path, Path], launch: Any, display: Any, tmp_path: Path
 ) -> None:
     graph, out = make_graph(), tmp_path / "evaluation"
-    statuses = graph.collect(String, "evaluation/status", 100_000)
     arguments = {"bundles": f"[{bundles[0]}, {bundles[1]}]", "task": "push-button", "rollouts": 2, "steps": 10}
     arguments |= {"width": 64, "height": 48, "rate": 10.0, "device": "cpu"}
     process, log = launch(out, **arguments)
 
-    def is_at(place: str, state: str) -> bool:
-        assert process.poll() is None, log.read_text()
-        status = read(statuses)
-        return place in status.get("place", "") and status["state"] == state
-
-    graph.spin_until(lambda: is_at("rollout 2 of 4", "running"), PATIENCE, "the second rollout")
-    os.kill(evaluator_of(process.pid), signal.SIGKILL)
+    seen = display(graph, lambda: "" if process.poll() is None else log.read_text())
+    seen.until("running", "rollout 2 of 4")
+    os.kill(nodes_of(process.pid)["evaluator"], signal.SIGKILL)
     graph.spin_until(lambda: process.poll() is not None, PATIENCE, "the end of the graph")
     assert process.returncode == 128 + signal.SIGKILL
     before = (out / "results.jsonl").read_bytes()
@@ -139,7 +82,7 @@ def test_a_killed_evaluation_goes_on_where_it_stopped_and_repeats_or_loses_nothi
     assert report["differences"][0]["layouts"] == 2
     assert {"wall.mp4", "report.md"} <= {path.name for path in out.iterdir()}
     assert len(list((out / "videos").glob("rollout_*.mp4"))) >= 3
-    said = " ".join(message.data for message in statuses) + log.read_text().split("# push-button")[0]
+    said = " ".join(message.data for message in seen.statuses) + log.read_text().split("# push-button")[0]
     for secret in (*(str(bundle) for bundle in bundles), *(bundle.digest for bundle in identity.bundles)):
         assert secret not in said, "an operator may not see which bundle runs"
 
@@ -175,11 +118,10 @@ class Operator:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_person_scores_by_page_and_service_and_what_the_robot_spoils_is_repeated(
-    make_graph: Callable[..., Any], start: Any, make_bundle: Any, tmp_path: Path, port: int
+    make_graph: Callable[..., Any], start: Any, make_bundle: Any, display: Any, tmp_path: Path, port: int
 ) -> None:
     """As with a real robot: nothing but an arm, which no simulator resets or scores."""
     graph, out = make_graph(), tmp_path / "evaluation"
-    statuses = graph.collect(String, "evaluation/status", 100_000)
     start("clam_arm.arm_driver", backend="mujoco_arm", on_fast="scale", measurement_timeout=1.0, **WIDE)
     start("clam_policy.policy", autostart=False, enabled=False, device="cpu")
     evaluator = start(
@@ -197,14 +139,7 @@ def test_a_person_scores_by_page_and_service_and_what_the_robot_spoils_is_repeat
         token=TOKEN,
     )
 
-    def until(state: str, place: str) -> None:
-        def there() -> bool:
-            assert evaluator.popen.poll() is None, evaluator.output()
-            status = read(statuses)
-            return bool(status) and status["state"] == state and place in status["place"]
-
-        graph.spin_until(there, PATIENCE, f"{state} of {place}, now {read(statuses)}\n{evaluator.output()}")
-
+    until = display(graph, lambda: "" if evaluator.popen.poll() is None else evaluator.output()).until
     until("scene", "rollout 1 of 2")
     assert not graph.call(Trigger, "evaluation/score_1").success, "nothing has run yet"
     operator = Operator(f"http://localhost:{port}/{TOKEN}/")

@@ -1,0 +1,39 @@
+"""Why no command goes out: said once in the log, and shown in diagnostics until there is a sound answer."""
+
+from __future__ import annotations
+
+import traceback
+
+from clam_core.errors import ClamError
+from clam_ros.node import Node
+
+
+class Trouble:
+    """`fault`: what was refused last; `error`: how the policy itself failed. Empty while nothing is wrong.
+
+    Told by the executor's thread and by the one that infers.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.fault = self.error = ""
+
+    def refuse(self, reason: str) -> None:
+        """An observation or an answer is not good enough."""
+        self._node.counters["refused"] += 1
+        if not self.fault:
+            self._node.get_logger().warning(f"no command: {reason}")
+        self.fault = reason
+
+    def fail(self, error: Exception) -> None:
+        """The policy raised something."""
+        self._node.counters["failures"] += 1
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if reason != self.error:
+            trace = "" if isinstance(error, ClamError) else "\n" + "".join(traceback.format_exception(error))
+            self._node.get_logger().error(f"no command: {reason}{trace}")
+        self.error = reason
+
+    def clear(self) -> None:
+        """A sound answer came, or somebody switched the policy."""
+        self.fault = self.error = ""
