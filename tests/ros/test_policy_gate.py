@@ -36,20 +36,12 @@ from clam_ros.node import spin_once
 from clam_ros.qos import STREAM
 from clam_ros.waiting import STEADY
 
+from ..conftest import scene
+
 JOINTS = ("waist", "gripper")
 RATE = 5.0
 CAMERA = "camera/top/image_raw"
 ON, OFF = SetBool.Request(data=True), SetBool.Request(data=False)
-
-
-def scene(seed: int) -> Any:
-    """A picture with edges and colours."""
-    rng = np.random.default_rng(seed)
-    picture = np.full((32, 32, 3), (180, 160, 90), np.uint8)
-    for _ in range(6):
-        top, left = rng.integers(0, 24, 2)
-        picture[top : top + 8, left : left + 8] = rng.integers(0, 256, 3)
-    return picture
 
 
 class FakePolicy:

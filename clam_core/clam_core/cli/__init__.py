@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Sequence
 
+from clam_core.cli.parser import Parser
 from clam_core.errors import ClamError
 
 #: Command → module of ``clam_core.cli``, in the order of the pipeline.
@@ -32,7 +33,7 @@ EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_PARTIAL = 0, 1, 2, 3
 
 def build_parser(command_names: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
     """The parser of ``clam`` with these commands; only their modules are imported."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="clam",
         description="Learn robot policies from unlabeled demonstrations: record, import, train, evaluate.",
         epilog="Start with `clam generate --help`; the whole pipeline at once is `make demo`.",

@@ -214,7 +214,8 @@ def _check_spacing(state: Series, spec: EnvironmentSpec) -> None:
     gaps = np.flatnonzero(np.diff(state.stamps) * 1e-9 > GAP * period)
     if len(gaps):
         gap = (state.stamps[gaps[0] + 1] - state.stamps[gaps[0]]) * 1e-9
-        raise EpisodeError(f"a frame was dropped: {gap:.3f} s after observation {gaps[0]}, period {period:.3f} s")
+        dropped = f"a frame was dropped: {gap:.3f} s after observation {gaps[0]}, period {period:.3f} s"
+        raise EpisodeError(f"{dropped}; a robot's recording wants --rate, e.g. --rate 5")
 
 
 def _in_order(series: Series, names: tuple[str, ...], topic: str) -> npt.NDArray[np.float64]:

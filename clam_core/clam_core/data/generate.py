@@ -110,7 +110,7 @@ def generate(
     """
     out = Path(out)
     if not resume:
-        check_free(out)
+        check_free(out, resumable=True)
     if episodes < 1 or seed < 0:
         raise ClamError(f"{episodes} episodes from seed {seed}; give at least 1 episode and a seed of at least 0")
     _check_seed(seed, episodes)

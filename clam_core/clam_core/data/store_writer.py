@@ -274,10 +274,11 @@ class _Column:
         self._written = end
 
 
-def check_free(path: Path) -> None:
+def check_free(path: Path, *, resumable: bool = False) -> None:
     """Raise ClamError if `path` exists: no command overwrites data."""
     if path.exists() or path.is_symlink():
-        raise ClamError(f"'{path}' exists already; remove it or choose another --out")
+        mend = "go on with it (--resume), remove it" if resumable else "remove it"
+        raise ClamError(f"'{path}' exists already; {mend} or choose another --out")
 
 
 def _check_same(path: Path, attributes: dict[str, Any], info: DatasetInfo, wanted: set[str], found: set[str]) -> None:

@@ -51,9 +51,13 @@ def as_text(findings: Iterable[Finding]) -> list[str]:
 
 
 def first_failure(findings: Iterable[Finding]) -> str:
-    """The first one that fails, in one line; empty if none does."""
-    failing = (row for row in findings if row.level == "fail")
-    return next((f"{row.about}: {row.text}" + (f": {row.mend}" if row.mend else "") for row in failing), "")
+    """The first one that fails, in one line that says how many more do; empty if none does."""
+    failing = [row for row in findings if row.level == "fail"]
+    if not failing:
+        return ""
+    first = failing[0]
+    more = f" ({len(failing) - 1} more: `clam doctor BUNDLE` shows all)" if len(failing) > 1 else ""
+    return f"{first.about}: {first.text}" + (f": {first.mend}" if first.mend else "") + more
 
 
 def as_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:

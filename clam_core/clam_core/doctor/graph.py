@@ -64,7 +64,8 @@ def command(needs: Needs, heard: Heard) -> Iterator[Finding]:
     if not heard.command_listeners:
         yield Finding("command", "warn", "nobody listens to it", "start the arm's driver")
     if heard.other_commanders:
-        text = f"{heard.other_commanders} other publishers: a teleoperation, or another policy?"
+        number = heard.other_commanders
+        text = f"published already by {number}: a policy that runs, or a teleoperation"
         yield Finding("command", "warn", text, "let only one command at a time")
     elif heard.command_listeners:
         yield Finding("command", "ok", "an arm listens, and nobody else commands")

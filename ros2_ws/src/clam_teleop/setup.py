@@ -23,7 +23,7 @@ setup(
     entry_points={
         "console_scripts": [
             "teleop = clam_teleop.teleop:main",
-            "measure_latency = clam_teleop.measure_latency:main",
+            "measure_teleop = clam_teleop.measure_latency:main",
         ],
     },
 )

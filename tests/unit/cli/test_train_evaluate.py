@@ -97,12 +97,22 @@ def test_debug_shows_the_traceback(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_usage_errors_are_status_2(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in (
-        ["eval", "bundle", "--episodes", "0"],
-        ["train", "clm", "--out", "x"],
-        ["inspect", "a", "b=c"],
-    ):
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        assert ended.value.code == 2
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "COMMAND"),
+        (["trian"], "did you mean 'train'?"),
+        (["eval", "bundle", "--episodes", "0"], "expected a whole number of at least 1, got '0'"),
+        (["train", "clm", "--out", "x"], "METHOD: no such choice 'clm', did you mean 'clam'? Valid: bc, clam, dynamo"),
+        (["inspect", "a", "b=c"], "unrecognized arguments: b=c"),
+    ],
+)
+def test_usage_errors_are_one_line_and_status_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    printed = capsys.readouterr().err
+    assert said in printed
+    assert printed.count("\n") == 1 and "--help` explains" in printed

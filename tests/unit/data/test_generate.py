@@ -103,5 +103,5 @@ def test_evaluation_seeds_are_refused(tmp_path):
 
 def test_an_existing_out_is_refused_before_any_work(tmp_path):
     (tmp_path / "d").mkdir()
-    with pytest.raises(ClamError, match="exists already"):
+    with pytest.raises(ClamError, match=r"exists already; go on with it \(--resume\), remove it"):
         generate("metaworld", "no-such-task", "play", 1, 0, tmp_path / "d")

@@ -217,7 +217,8 @@ class _Described:
 
 
 @pytest.mark.parametrize(
-    ("gap", "why"), [(1, "a frame was dropped"), (None, "observations come at 10.00 Hz, expected 20.00 Hz")]
+    ("gap", "why"),
+    [(1, "a robot's recording wants --rate"), (None, "observations come at 10.00 Hz, expected 20.00 Hz")],
 )
 def test_a_robot_recording_with_dropped_frames_is_rejected(tmp_path, tiny, make_bag, gap, why):
     bags = tmp_path / "bags"

@@ -42,6 +42,8 @@ def test_the_first_failure_is_the_cause_not_what_follows_from_it(needs: Needs, r
     policy = Policy()
     findings = examine(needs, robot.heard, policy, {"top": view})
     assert first_failure(findings).startswith(f"{IMAGE}: nobody publishes it") and not is_ready(findings)
+    failures = sum(finding.level == "fail" for finding in findings)
+    assert f"({failures - 1} more" in first_failure(findings) or failures == 1
     assert policy.shown["top"].shape == (32, 32, 3), "inference is timed all the same"
 
 

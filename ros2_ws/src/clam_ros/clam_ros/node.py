@@ -302,5 +302,6 @@ def run(node_class: Callable[[], Node], arguments: Sequence[str] | None = None) 
             if node is not None:
                 node.close()
             rclpy.try_shutdown()
+            stop.close()
         except KeyboardInterrupt:
             os._exit(130)  # threads that could not be joined would make the interpreter abort

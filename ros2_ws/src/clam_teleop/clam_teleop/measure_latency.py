@@ -1,6 +1,6 @@
 """Time from the page to `command`: the emulated headset's stamp, the node's clock, and DDS, all on this machine.
 
-    measure_latency --seconds 20
+    measure_teleop --seconds 20
 
 Starts the arm driver's MuJoCo arm and the node, opens the page in a headless Chromium with an emulated Quest 2, leads
 the arm about, and prints median and 99th percentile. Needs `make browser` and a Chromium of the system.
@@ -127,7 +127,7 @@ def measure(rig: Rig, seconds: float) -> dict[str, np.ndarray]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Console script."""
     parser = argparse.ArgumentParser(
-        prog="measure_latency", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="measure_teleop", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=20.0, help="how long to measure (default 20)")
     parsed = parser.parse_args(arguments)
