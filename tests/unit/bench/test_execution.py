@@ -353,7 +353,7 @@ def test_a_killed_process_is_one_line(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     module = importlib.import_module("clam_core.bench.execution.run")  # the package's `run` is the function
-    monkeypatch.setattr(module, "ProcessPoolExecutor", Killed)
+    monkeypatch.setattr(module, "process_pool", Killed)
     assert main(["bench", "execution", "--bundle", str(bundle), "--device", "cpu", "--folder", str(tmp_path)]) == 1
     error = capsys.readouterr().err.strip()
     assert "try fewer --workers" in error and "\n" not in error
