@@ -20,6 +20,7 @@ class Argument:
 
     `only_if`: what other arguments must be for this one to mean anything; else it may only have its default.
     `required_if`: under any of these groups of values its default is none, and it must be given.
+    `of_bundle`: what of the bundle it is where nothing is given, its ``task`` or ``env``; see `clam_bringup.bundles`.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Argument:
     choices: tuple[Any, ...] = ()
     only_if: Mapping[str, Any] = field(default_factory=dict)
     required_if: tuple[Mapping[str, Any], ...] = ()
+    of_bundle: str = ""
 
     def parse(self, text: str) -> Any:
         """Value of the argument's type from command-line text.
@@ -151,7 +153,10 @@ class Graph:
         Raises:
             ClamError: as `parse`.
         """
-        values = self.parse(texts)
+        return self.nodes_for(self.parse(texts))
+
+    def nodes_for(self, values: Mapping[str, Any]) -> tuple[Node, ...]:
+        """The nodes to start for these values of all arguments, with every ``${argument}`` replaced."""
         return tuple(
             replace(
                 node,

@@ -11,8 +11,10 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node as LaunchNode
 
+from clam_bringup.bundles import settle
 from clam_bringup.graph import RESPAWN_DELAY, Argument, Graph, Node, text
 from clam_bringup.graph_file import load_graph
+from clam_bringup.twins import refuse_twins
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 PUBLISHER = "robot_state_publisher"
@@ -49,7 +51,9 @@ def _nodes(context: LaunchContext, graph: Graph) -> list[LaunchDescriptionEntity
     texts = {item.name: LaunchConfiguration(item.name).perform(context) for item in graph.arguments}
     defaults = {item.name: text(item.default) for item in graph.arguments if not item.required}
     given = {name: value for name, value in texts.items() if value != defaults.get(name)}  # launch fills in defaults
-    return [_node(node) for node in graph.resolve(given)]
+    nodes, warnings = settle(graph, given)
+    refuse_twins(nodes, within=context.launch_configurations.get("ros_namespace", ""))
+    return [*(LogInfo(msg=f"warning: {warning}") for warning in warnings), *map(_node, nodes)]
 
 
 def _node(node: Node) -> LaunchNode:

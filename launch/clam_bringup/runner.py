@@ -4,7 +4,7 @@ Examples:
   clam-launch sim --show
   clam-launch sim env:=gym task:=Pendulum-v1
   clam-launch record task:=assembly kind:=play episodes:=50 out:=bags/play
-  clam-launch policy bundle:=runs/clam/bundle task:=assembly episodes:=20 out:=rollouts.json
+  clam-launch policy bundle:=runs/clam/bundle episodes:=20 out:=rollouts.json
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from typing import Any
 
 import yaml
 
+from clam_bringup.bundles import settle
 from clam_bringup.child import find_executable
 from clam_bringup.graph import Graph, Node, text
 from clam_bringup.graph_file import graph_files, load_graph
 from clam_bringup.processes import Processes
+from clam_bringup.twins import refuse_twins
 from clam_core.errors import ClamError
 
 
@@ -33,20 +35,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if parsed.show:
             print(describe(graph))
             return 0
-        return run(graph.resolve(_split(parsed.arguments)))
+        nodes, warnings = settle(graph, _split(parsed.arguments))
+        for warning in warnings:
+            print(f"clam-launch: warning: {warning}", file=sys.stderr)
+        return run(nodes)
     except ClamError as error:
         print(f"clam-launch: error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # before there were nodes to end
+        return 130
 
 
 def run(nodes: Sequence[Node]) -> int:
     """Start the nodes, wait for their end; returns the first exit status that is not 0.
 
     Raises:
-        ClamError: an executable is not installed; then nothing was started.
+        ClamError: an executable is not installed, or nodes of these names run already; then nothing was started.
     """
     for node in nodes:
         find_executable(node.package, node.executable)
+    refuse_twins(nodes)
     processes = Processes()
     with tempfile.TemporaryDirectory(prefix="clam-launch-") as folder:
         for node in nodes:
@@ -70,6 +78,7 @@ def describe(graph: Graph) -> str:
     lines = [f"{graph.name}: {graph.description}", "", "arguments"]
     for argument in graph.arguments:
         default = "required" if argument.required else f"default {_quoted(argument.default)}"
+        default = f"default {argument.of_bundle} of the bundle" if argument.of_bundle else default
         choices = f"; one of {', '.join(map(text, argument.choices))}" if argument.choices else ""
         choices += f"; only if {_condition(argument.only_if)}" if argument.only_if else ""
         choices += "".join(f"; required if {_condition(group)}" for group in argument.required_if)

@@ -1,6 +1,7 @@
 """Make a dataset from others: merge them, and keep some of their episodes.
 
-Episodes are filtered first (success, kind, task), then split, then sliced with --episodes. The split is by
+Of episodes of the same task, kind and seed only the first is taken; the others are listed, and the exit status is
+then 3. Episodes are filtered first (success, kind, task), then split, then sliced with --episodes. The split is by
 episode, the same for the same --split-seed, so --part train and --part held-out never share one.
 
 Examples:
@@ -20,6 +21,8 @@ from clam_core.data.select import Selection, select
 
 NAME = "select"
 HELP = "merge, filter, slice and split datasets"
+
+EXIT_OK, EXIT_PARTIAL = 0, 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,11 +64,14 @@ def run(arguments: argparse.Namespace) -> int:
         "transitions": store.num_transitions,
         "successes": int(store.episode_success.sum()),
     }
+    rejected = store.info.provenance["rejected"]
     if arguments.json:
-        print(json.dumps(facts))
+        print(json.dumps({**facts, "rejected": rejected}))
     else:
+        for one in rejected:
+            print("rejected {episode}: {why}".format(**one))
         print("{path}: {episodes} episodes ({successes} successful), {transitions} transitions".format(**facts))
-    return 0
+    return EXIT_PARTIAL if rejected else EXIT_OK
 
 
 def _slice(text: str) -> slice:

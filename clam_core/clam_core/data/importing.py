@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -76,8 +77,12 @@ class ImportReport:
         return tuple(name for name, note in self.notes if note.startswith("recovered"))
 
 
-def import_all(source: Source, out: str | Path, *, actions: bool, progress: bool | None = False) -> ImportReport:
+def import_all(
+    source: Source, out: str | Path, *, actions: bool, unique_seeds: bool = False, progress: bool | None = False
+) -> ImportReport:
     """Write the sound episodes of `source` to dataset folder `out`, with their actions or without.
+
+    With `unique_seeds` an episode whose seed another one had before is rejected: it would be the same once more.
 
     Raises:
         ClamError: `out` exists, or no episode is sound.
@@ -90,6 +95,7 @@ def import_all(source: Source, out: str | Path, *, actions: bool, progress: bool
     transitions = 0
     quiet = None if progress is None else not progress
     writer: StoreWriter | None = None
+    seeds: dict[int, str] = {}
     with ExitStack() as stack:
         for name in tqdm(source.names(), desc="import", unit="episode", disable=quiet):
             try:
@@ -97,6 +103,8 @@ def import_all(source: Source, out: str | Path, *, actions: bool, progress: bool
                 check_episode(episode, source.info.spec, actions=actions)
                 if source.info.kind == "play" and episode.success:
                     raise EpisodeError("a successful episode does not belong into play data")
+                if unique_seeds:
+                    check_seed(episode.seed, seeds)
                 if writer is None:
                     writer = StoreWriter(out, source.info, actions=actions, stamps=episode.stamps is not None)
                     stack.enter_context(writer)
@@ -107,6 +115,8 @@ def import_all(source: Source, out: str | Path, *, actions: bool, progress: bool
                 continue
             writer.append(episode if actions else replace(episode, actions=None))
             kept.append(name)
+            if episode.seed is not None:
+                seeds[episode.seed] = name
             notes += [(name, remark) for remark in remarks]
             transitions += len(episode)
         if not kept:
@@ -122,6 +132,15 @@ def nothing_sound(rejected: list[tuple[str, str]]) -> ClamError:
     name, why = rejected[0]
     more = f" (and {len(rejected) - 1} more rejected)" if len(rejected) > 1 else ""
     return ClamError(f"no sound episode to import: {name}: {why}{more}")
+
+
+def check_seed(seed: int | None, seen: Mapping[int, str]) -> None:
+    """Raise EpisodeError where an episode of the same env, task and kind had `seed` before; `seen`: seed → its name.
+
+    A person's episode has no seed, and is never the same as another.
+    """
+    if seed is not None and seed in seen:
+        raise EpisodeError(f"duplicate of {seen[seed]}: same env, task, kind and seed {seed}")
 
 
 def check_episode(episode: Episode, spec: EnvironmentSpec, *, actions: bool) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from tqdm import tqdm
 
 from clam_core.data.episode import DatasetInfo, Episode
+from clam_core.data.importing import EpisodeError, check_seed
 from clam_core.data.provenance import provenance
 from clam_core.data.store import EpisodeStore
 from clam_core.data.store_writer import StoreWriter, check_free
@@ -54,7 +56,9 @@ def select(
     """Write the episodes of datasets `sources` that `selection` picks to dataset folder `out`, and open it.
 
     Without `actions` the result is unlabeled; with them every source must be labeled. Each episode keeps the task,
-    the kind and the dataset that it came from in its metadata.
+    the kind and the dataset that it came from in its metadata. Of episodes with the same task, kind and seed only the
+    first is taken: the others would be the same once more, held out here and trained on there. ``rejected`` of the
+    result's provenance lists them.
 
     Raises:
         ClamError: existing `out`, no episode left, or sources with other names, cameras, rates or without actions.
@@ -64,7 +68,7 @@ def select(
     stores = [EpisodeStore.open(path, actions=actions) for path in sources]
     _check_alike(stores)
     _check_known(stores, selection)
-    picked = _pick(stores, selection)
+    picked, rejected = _pick(stores, selection)
     if not picked:
         raise ClamError(f"no episode of {', '.join(str(store.path) for store in stores)} is left; ask for less")
     origins = [_origin(store, index) for store, index in picked]
@@ -75,6 +79,7 @@ def select(
         {"dataset": store.path.name, "provenance": store.info.provenance} for store in stores
     ]  # fmt: skip
     info.provenance["selection"] = {**vars(selection), "episodes": str(selection.episodes)}
+    info.provenance["rejected"] = [{"episode": name, "why": why} for name, why in rejected]
     stamps = all(store.has_stamps for store in stores)
     quiet = None if progress is None else not progress
     bar = tqdm(picked, desc="select", unit="episode", disable=quiet)
@@ -94,24 +99,57 @@ def _check_known(stores: list[EpisodeStore], selection: Selection) -> None:
                 raise ClamError(f"no episode has {key} '{name}', {did_you_mean(name, there)}")
 
 
-def _pick(stores: list[EpisodeStore], selection: Selection) -> list[tuple[EpisodeStore, int]]:
-    return [pair for store in stores for pair in _of_store(store, selection)][selection.episodes]
+def _pick(
+    stores: list[EpisodeStore], selection: Selection
+) -> tuple[list[tuple[EpisodeStore, int]], list[tuple[str, str]]]:
+    """Store and number of each episode to take, and ``(name, why)`` of those that were there before.
+
+    Duplicates are found before the split, so that both parts of one take the same of them.
+    """
+    seen: dict[tuple[str, str], dict[int, str]] = {}
+    picked, rejected = [], []
+    for store in stores:
+        held = _held_out(store, selection)
+        for index in _filtered(store, selection):
+            origin, seed, name = _origin(store, index), _seed(store, index), f"{store.path} #{index}"
+            alike = seen.setdefault((origin["task"], origin["kind"]), {})
+            try:
+                check_seed(seed, alike)
+            except EpisodeError as error:
+                rejected.append((name, str(error)))
+                continue
+            if seed is not None:
+                alike[seed] = name
+            if selection.part is None or held[index] == (selection.part == "held-out"):
+                picked.append((store, index))
+    return picked[selection.episodes], rejected
 
 
-def _of_store(store: EpisodeStore, selection: Selection) -> Iterator[tuple[EpisodeStore, int]]:
+def _seed(store: EpisodeStore, index: int) -> int | None:
+    """Seed that says which episode it is; None for a person's, and for one of an agent that was still learning."""
+    seed = int(store.episode_seeds[index])
+    return None if seed < 0 or "first_training_step" in store.episode_metadata[index] else seed
+
+
+def _held_out(store: EpisodeStore, selection: Selection) -> npt.NDArray[np.bool_]:
+    """Which episodes ``(E,)`` of `store` a split holds out; none without one."""
     held = np.zeros(store.num_episodes, dtype=bool)
     if selection.part is not None:
         count = round(selection.held_out * store.num_episodes)
         held[np.random.default_rng(selection.split_seed).permutation(store.num_episodes)[:count]] = True
+    return held
+
+
+def _filtered(store: EpisodeStore, selection: Selection) -> Iterator[int]:
+    """Numbers of the episodes that have the success, kind and task asked for."""
     for index in range(store.num_episodes):
         origin = _origin(store, index)
         if (
             (selection.success is None or bool(store.episode_success[index]) == selection.success)
             and (selection.kinds is None or origin["kind"] in selection.kinds)
             and (selection.tasks is None or origin["task"] in selection.tasks)
-            and (selection.part is None or held[index] == (selection.part == "held-out"))
         ):
-            yield store, index
+            yield index
 
 
 def _origin(store: EpisodeStore, index: int) -> dict[str, Any]:

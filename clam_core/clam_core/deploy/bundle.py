@@ -18,6 +18,7 @@ import safetensors.numpy
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from clam_core.bundle_file import FORMAT_VERSION, read_description
 from clam_core.deploy.camera_view import CameraView
 from clam_core.deploy.device import resolve_device
 from clam_core.deploy.policy import Policy
@@ -26,7 +27,6 @@ from clam_core.models.actor import Actor, ActorConfig
 from clam_core.plain import from_plain, to_plain
 from clam_core.spec import EnvironmentSpec
 
-FORMAT_VERSION = 2
 VIEWS = "views.safetensors"
 VIEW_NUMBERS = ("threshold", "right", "wrong")
 
@@ -71,17 +71,7 @@ def load_bundle(
         ClamError: no bundle there, another format version, damaged files, a chunk longer than the bundle's.
     """
     folder = Path(path)
-    if not (folder / "bundle.json").is_file():
-        raise ClamError(f"no bundle at '{folder}': expected bundle.json there; `clam train` writes RUN/bundle")
-    try:
-        description = json.loads((folder / "bundle.json").read_text())
-    except json.JSONDecodeError as error:
-        raise ClamError(f"'{folder}/bundle.json' is not valid JSON ({error}); export the bundle again") from error
-    if description.get("format_version") != FORMAT_VERSION:
-        raise ClamError(
-            f"bundle '{folder}' has format version {description.get('format_version')}, this clam reads "
-            f"{FORMAT_VERSION}; export it again with this version"
-        )
+    description = read_description(folder)
     actor = Actor(from_plain(ActorConfig, description["actor"]))
     try:
         actor.load_state_dict(load_file(folder / "weights.safetensors"))

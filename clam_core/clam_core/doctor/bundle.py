@@ -27,7 +27,8 @@ def examine(
     shown = blank(needs) if observation is None else observation
     checks: list[Check] = [
         _named(check, needs, heard)
-        for check in (graph.topics, graph.clock, graph.stamps, joints, cameras.images, graph.command)
+        # Joints first: another robot's state comes at another rate too, which is not the cause.
+        for check in (joints, graph.topics, graph.clock, graph.stamps, cameras.images, graph.command)
     ]
     checks.insert(5, _named(cameras.views, needs, heard, views))
     return run_checks([*checks, _named(inference, needs, policy, shown), disk])

@@ -120,7 +120,7 @@ class ActionTokenPolicy(nn.Module):
         """Observations ``(B, …)`` → what a head reads, ``(B, K, dim)``."""
         memory = self.memory(observations)
         tokens = (self.action_tokens + self.action_positions).expand(len(memory), -1, -1)
-        embedding: Tensor = self.decoder(tokens, memory, tgt_mask=self.causal_mask)
+        embedding: Tensor = self.decoder(tokens, memory, tgt_mask=self.causal_mask, tgt_is_causal=True)
         return embedding
 
     def read(self, head: nn.Linear, embedding: Tensor) -> Tensor:

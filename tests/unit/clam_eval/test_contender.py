@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from clam_core.errors import ClamError
-from clam_eval.contender import check_unchanged, parse_paths, read_contenders
+from clam_eval.contender import check_unchanged, read_contenders
 
 
 def test_bundles_are_named_by_what_they_do_not_share_and_sorted_by_what_they_are(
@@ -33,15 +33,6 @@ def test_what_is_no_bundle_is_one_clear_line(tmp_path: Path, make_files: Callabl
     (folder / "bundle.json").write_text("{}")
     with pytest.raises(ClamError, match="is not understood"):
         read_contenders([str(folder)])
-
-
-def test_one_bundle_or_a_list_of_them_but_not_both() -> None:
-    assert parse_paths("runs/a", "") == ["runs/a"]
-    assert parse_paths("", "[runs/a, 'runs/b']") == ["runs/a", "runs/b"]
-    assert parse_paths("", "runs/a,runs/b") == ["runs/a", "runs/b"]
-    for pair in (("", ""), ("runs/a", "[runs/b]"), ("", "[]")):
-        with pytest.raises(ClamError, match="bundle:=FOLDER or bundles:="):
-            parse_paths(*pair)
 
 
 def test_a_bundle_that_a_training_wrote_anew_is_not_that_of_the_evaluation(make_files: Callable[..., str]) -> None:

@@ -39,6 +39,14 @@ def test_scores_are_counted_by_bundle_with_the_usual_intervals(identity: Identit
     assert summary.planned == 6 and summary.overhead == 6.0 and summary.agreement is None
 
 
+def test_a_bundle_of_another_task_is_named_beside_its_scores(identity: Identity, lines: list[dict[str, Any]]) -> None:
+    assert "another task" not in markdown(identity, summarize(identity, lines), False)
+    a, b = identity.bundles
+    other = dataclasses.replace(identity, bundles=(a, dataclasses.replace(b, task="push-button")))
+    said = markdown(other, summarize(other, lines), False)
+    assert "Trained on another task than this one: b on 'push-button'." in said
+
+
 def test_differences_are_of_the_same_layouts_and_only_of_those_that_both_met(
     identity: Identity, lines: list[dict[str, Any]]
 ) -> None:

@@ -11,10 +11,10 @@ import pytest
 from clam_core.deploy.camera_view import CameraView
 from clam_core.doctor.bundle import examine
 from clam_core.doctor.finding import first_failure, is_ready
-from clam_core.doctor.heard import Needs, Stream
+from clam_core.doctor.heard import STATE_TYPE, JointNames, Needs, Stream
 from clam_core.doctor.picture import side_by_side
 
-from .conftest import IMAGE, STATE
+from .conftest import IMAGE, STATE, stream
 
 
 class Policy:
@@ -34,7 +34,8 @@ def test_a_sound_robot_is_ready_and_one_finding_is_about_each_thing(needs: Needs
     assert is_ready(findings) and first_failure(findings) == "" and policy.shown is observation
     about = [finding.about for finding in findings]
     assert len(about) == len(set(about))
-    assert about[:2] == [STATE, IMAGE] and {"view of top", "inference", "disk"} <= set(about)
+    assert about[:4] == [f"names of {STATE}", f"joints of {STATE}", STATE, IMAGE]
+    assert {"view of top", "inference", "disk"} <= set(about)
 
 
 def test_the_first_failure_is_the_cause_not_what_follows_from_it(needs: Needs, robot: Any, view: Any) -> None:
@@ -45,6 +46,20 @@ def test_the_first_failure_is_the_cause_not_what_follows_from_it(needs: Needs, r
     failures = sum(finding.level == "fail" for finding in findings)
     assert f"({failures - 1} more" in first_failure(findings) or failures == 1
     assert policy.shown["top"].shape == (32, 32, 3), "inference is timed all the same"
+
+
+def test_another_robot_is_the_cause_and_not_the_rate_that_its_state_comes_at(needs: Needs, robot: Any) -> None:
+    """A bundle of 40 Hz that commands what this arm does not have, beside a simulator's state at 5 Hz."""
+    state = "observation/state"
+    action = replace(needs.spec.action, names=("hand_x", "hand_y"))
+    spec = replace(needs.spec, env="metaworld", rate=40.0, action=action)
+    other = replace(needs, spec=spec, state_topic=state, state_names=("hand_x",), cameras={})
+    robot.streams = {STATE: robot.streams[STATE], state: stream(5.0)}
+    robot.joints[state] = JointNames(("block_x",), (0.1,))
+    robot.offered[state] = (STATE_TYPE,)
+    findings = examine(other, robot.heard, Policy(), {})
+    assert any("the policy looks 40 times" in finding.text for finding in findings if finding.level == "fail")
+    assert first_failure(findings).startswith(f"joints of {STATE}: the policy commands hand_x, hand_y, which the arm")
 
 
 def test_a_policy_that_breaks_is_a_finding(needs: Needs, robot: Any, view: CameraView) -> None:

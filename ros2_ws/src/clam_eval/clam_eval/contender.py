@@ -25,20 +25,6 @@ class Contender:
     rate: float
 
 
-def parse_paths(bundle: str, bundles: str) -> list[str]:
-    """The folders that ``bundle:=A`` or ``bundles:="[A, B]"`` name.
-
-    Raises:
-        ClamError: none, or both.
-    """
-    text = bundles.strip().removeprefix("[").removesuffix("]")
-    several = [path for part in text.split(",") if (path := part.strip().strip("'\""))]
-    if bool(bundle.strip()) == bool(several):
-        given = "both" if several else "neither"
-        raise ClamError(f"{given} of bundle and bundles given: say bundle:=FOLDER or bundles:='[FOLDER, FOLDER]'")
-    return several or [bundle.strip()]
-
-
 def read_contenders(paths: Sequence[str]) -> tuple[Contender, ...]:
     """The contenders, in the order of their digests: whoever names them in another order means the same evaluation.
 

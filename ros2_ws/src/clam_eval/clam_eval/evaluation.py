@@ -6,9 +6,11 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from clam_core.bundle_file import parse_paths, read_spec, same_task
 from clam_core.data.provenance import software_versions
+from clam_core.doctor.arm import check_arm
 from clam_core.errors import ClamError
-from clam_eval.contender import Contender, parse_paths, read_contenders
+from clam_eval.contender import Contender, read_contenders
 from clam_eval.pictures import Pictures
 from clam_eval.placement import Placements
 from clam_eval.plan import Trial, make_plan
@@ -47,12 +49,14 @@ def open_evaluation(node: Node) -> Evaluation:
     """What the parameters of `node` ask for (`clam_eval.parameters`).
 
     Raises:
-        ClamError: they contradict each other, a bundle is missing, or the results are of another evaluation.
+        ClamError: they contradict each other, a bundle is missing or of another robot, or the results are of another
+        evaluation.
     """
     rules = _rules(node)
     contenders = read_contenders(parse_paths(node.value("bundle"), node.value("bundles")))
     for one in contenders:
-        if one.task != node.value("task"):
+        check_arm(one.path, read_spec(one.path))
+        if not same_task(one.task, node.value("task")):
             node.get_logger().warning(f"a bundle was trained on '{one.task}', the task is '{node.value('task')}'")
     values = {key: node.value(key) for key in ("task", "robot", "seed", "rollouts", "steps")}
     identity = Identity(**values, stop_at_success=rules.stop_at_success, bundles=contenders)

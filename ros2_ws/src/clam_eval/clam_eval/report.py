@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from clam_core.bundle_file import same_task
 from clam_core.errors import ClamError
 from clam_eval.results_file import NAME, Identity, read_results
 from clam_eval.summary import BundleSummary, Summary, by_layout, summarize
@@ -58,6 +59,9 @@ def markdown(identity: Identity, summary: Summary, wall: bool) -> str:
         "|---|---|---|---|---|---|---|",
         *map(_row, sorted(summary.bundles, key=lambda bundle: -(bundle.mean or 0.0))),
     ]
+    elsewhere = [f"{b.name} on '{b.task}'" for b in identity.bundles if not same_task(b.task, identity.task)]
+    if elsewhere:
+        lines += ["", f"Trained on another task than this one: {'; '.join(elsewhere)}."]
     strict = [f"{b.name} {b.strict_mean:.2f} ({b.spoiled} of them)" for b in summary.bundles if b.spoiled]
     if strict:
         lines += [

@@ -19,6 +19,7 @@ from clam_ros import names
 from clam_ros.node import Node
 from clam_ros.qos import LATEST
 from clam_ros.stamps import to_ns
+from clam_ros.throttle import Throttle
 from clam_ros.waiting import sleep
 
 PATIENCE = 60.0  # [s] for the checks of one moment: a first inference takes its time
@@ -69,6 +70,7 @@ class Gate:
         self._next = 0.0  # when a policy that waits is examined again
         self.findings: list[Finding] = []
         self.reason = self._said = ""
+        self._throttle = Throttle()
 
     def open(self) -> None:
         """Listen no more: from here on nothing but the policy hears."""
@@ -112,7 +114,7 @@ class Gate:
         failure = current.failure
         about = failure.partition(":")[0]  # numbers differ each time
         if failure and about != self._said:
-            self._node.get_logger().warning(f"not enabled yet: {failure}")
+            self._throttle.say(self._node.get_logger().warning, f"not enabled yet: {failure}")
         self.reason, self._said = failure, about
         return not failure
 

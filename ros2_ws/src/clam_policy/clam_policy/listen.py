@@ -8,9 +8,11 @@ from typing import Any
 
 import rclpy
 from rclpy.context import Context
+from rclpy.exceptions import InvalidNamespaceException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.validate_namespace import validate_namespace
 from sensor_msgs.msg import JointState
 from tqdm import tqdm
 
@@ -39,6 +41,7 @@ def listen(
         ClamError: no node can run here, or the namespace is none.
     """
     needs = needs_of(policy, topic_of_state(policy, state_topic, lockstep=False), images, MAX_AGE)
+    _check_namespace(namespace)
     context = Context()
     try:
         rclpy.init(context=context)
@@ -55,6 +58,15 @@ def listen(
         context.try_shutdown()
     heard, observation = understand(policy, needs, moment)
     return needs, heard, observation
+
+
+def _check_namespace(namespace: str) -> None:
+    """Raise ClamError for what is none: a node that could not be made would say more than that."""
+    try:
+        validate_namespace(namespace if namespace.startswith("/") else f"/{namespace}")
+    except InvalidNamespaceException as error:
+        why = str(error).partition("\n")[0].removeprefix("Invalid namespace: ").rstrip(":")
+        raise ClamError(f"'{namespace}' is no namespace ({why}): check --namespace") from error
 
 
 class _Listener:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 from trajectory_msgs.msg import JointTrajectory
@@ -31,6 +31,7 @@ from clam_ros.qos import COLLECT
 from clam_ros.stamps import to_ns
 
 PATIENCE = 60.0  # [s] for the first command
+QUIET = 5.0  # [s] after which a wait is explained
 SETTLE = 0.5  # [s] after the end in which chunks and commands that belong together still come
 
 
@@ -89,10 +90,14 @@ def listen(seconds: float) -> Heard:
     node.create_subscription(JointTrajectory, names.ACTION_CHUNK, on_chunk, COLLECT)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    patience = time.monotonic() + PATIENCE
+    begin, said = time.monotonic(), False
     while not heard.commands:
-        if time.monotonic() > patience:
+        waited = time.monotonic() - begin
+        if waited > PATIENCE:
             raise SystemExit(f"no command within {PATIENCE:g} s: is the policy up and enabled? See its /diagnostics")
+        if waited > QUIET and not said:
+            said = True
+            print(f"{_awaited(node)} (for up to {PATIENCE:g} s)", file=sys.stderr, flush=True)
         executor.spin_once(timeout_sec=0.1)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -103,6 +108,14 @@ def listen(seconds: float) -> Heard:
     heard.commands = heard.commands[:last]
     node.destroy_node()
     return heard
+
+
+def _awaited(node: Node) -> str:
+    """What there is to wait for, in words."""
+    topic = node.resolve_topic_name(names.COMMAND)
+    if not node.get_publishers_info_by_topic(names.COMMAND):
+        return f"waiting: nobody publishes '{topic}'; start the policy, in this ROS_DOMAIN_ID and namespace"
+    return f"waiting for the first message on '{topic}': is the policy enabled? Its /diagnostics say why not"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -116,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rclpy.init(args=given)
     try:
         report = json.dumps(listen(parsed.seconds).report(parsed.rate), indent=2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ExternalShutdownException):  # SIGINT, SIGTERM
         return 130
     finally:
         rclpy.try_shutdown()

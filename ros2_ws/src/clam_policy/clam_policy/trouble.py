@@ -1,4 +1,4 @@
-"""Why no command goes out: said once in the log, and shown in diagnostics until there is a sound answer."""
+"""Why no command goes out: said now and then in the log, and shown in diagnostics until there is a sound answer."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import traceback
 
 from clam_core.errors import ClamError
 from clam_ros.node import Node
+from clam_ros.throttle import Throttle
 
 
 class Trouble:
@@ -17,21 +18,20 @@ class Trouble:
     def __init__(self, node: Node) -> None:
         self._node = node
         self.fault = self.error = ""
+        self._throttle = Throttle()  # on a busy machine sound answers and refusals come in turns
 
     def refuse(self, reason: str) -> None:
         """An observation or an answer is not good enough."""
         self._node.counters["refused"] += 1
-        if not self.fault:
-            self._node.get_logger().warning(f"no command: {reason}")
+        self._throttle.say(self._node.get_logger().warning, f"no command: {reason}")
         self.fault = reason
 
     def fail(self, error: Exception) -> None:
         """The policy raised something."""
         self._node.counters["failures"] += 1
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if reason != self.error:
-            trace = "" if isinstance(error, ClamError) else "\n" + "".join(traceback.format_exception(error))
-            self._node.get_logger().error(f"no command: {reason}{trace}")
+        trace = "" if isinstance(error, ClamError) else "\n" + "".join(traceback.format_exception(error))
+        self._throttle.say(self._node.get_logger().error, f"no command: {reason}", trace)
         self.error = reason
 
     def clear(self) -> None:

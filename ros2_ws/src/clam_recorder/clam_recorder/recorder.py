@@ -26,11 +26,12 @@ from clam_recorder.recipe import Recipe
 from clam_recorder.recording_session import Answer, RecordingSession
 from clam_recorder.status_view import make_view
 from clam_recorder.subscriptions import Subscriptions
-from clam_recorder.topic_monitor import Limits, TopicMonitor
+from clam_recorder.topic_monitor import BEAT, Limits, TopicMonitor
 from clam_ros import names
 from clam_ros.messages import Status, StatusReader
 from clam_ros.node import ERROR, OK, WARN, Node, run
 from clam_ros.qos import STREAM
+from clam_ros.throttle import Throttle
 from clam_ros.waiting import sleep
 
 STATUS_PERIOD = 0.5  # [s]
@@ -50,6 +51,7 @@ class Recorder(Node):
         self._heard: Subscriptions | None = None
         self._view: Any = None
         self._last_message = 0.0
+        self._throttle = Throttle()
 
     def configure(self) -> None:
         """Take the folder, repair what a killed recorder left there, subscribe."""
@@ -87,6 +89,7 @@ class Recorder(Node):
         self._publish_mark = self.publish(String, names.RECORD_MARK, STREAM)
         self._heard.discover()
         self.every(0.2, self._heard.discover)
+        self.every(BEAT, self._monitor.beat)
         self.every(STATUS_PERIOD, self._tick)
         self.serve(Trigger, names.RECORD_START, self._on_start)
         self.serve(Trigger, names.RECORD_STOP, self._on_stop)
@@ -168,7 +171,7 @@ class Recorder(Node):
             return
         now = time.monotonic()
         for text in self._session.watch(now):
-            self.get_logger().warning(text)
+            self._throttle.say(self.get_logger().warning, text)
         self._session.about = self._about()
         status = self._session.status(now, self._heard.unpublished())
         if not self.active:

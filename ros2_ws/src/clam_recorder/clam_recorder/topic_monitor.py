@@ -8,6 +8,12 @@ from dataclasses import dataclass, field
 
 WINDOW, PERIODS = 2.0, 10  # [s], and expected periods, over which rates are measured: whichever is longer
 ENOUGH = 1.0  # [s] of messages that a rate needs to be believed, or three periods
+BEAT = 0.1  # [s] between two calls of `TopicMonitor.beat`
+COMES = "comes at"
+MEND = (
+    "; a busy machine: ask less of it (`rate:=10.0 width:=320 height:=240`), or allow it (`rate_tolerance:=0.5`, "
+    "`required:=topic:hz`)"
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,7 @@ class _Heard:
     count: int = 0
     first: float = 0.0
     last: float = 0.0
+    beats: int = 0  # since then
     zero_stamps: int = 0
     stamp_age: float = 0.0
 
@@ -55,12 +62,20 @@ class TopicMonitor:
         if not heard.count:
             heard.first = now
         heard.count += 1
-        heard.last = now
+        heard.last, heard.beats = now, 0
         heard.arrivals.append((now, size))
         _forget(heard, now)
         if age is not None:
             heard.zero_stamps = heard.zero_stamps + 1 if age == float("inf") else 0
             heard.stamp_age = age
+
+    def beat(self) -> None:
+        """To be called every `BEAT` by the thread that notes the messages, if it can.
+
+        Where it was held up it has heard nothing meanwhile, and is no judge of silence: messages wait to be noted.
+        """
+        for heard in self._topics.values():
+            heard.beats += 1
 
     def rate(self, topic: str, now: float) -> float:
         """Messages per second, by those of the last seconds."""
@@ -80,21 +95,33 @@ class TopicMonitor:
         return total
 
     def slow(self, now: float) -> dict[str, tuple[float, float]]:
-        """Required topics that are silent or come too slowly: their rate, and the rate expected [Hz]."""
+        """Required topics that are silent or come too slowly: their rate, and the rate expected [Hz].
+
+        A rate is that of messages over a while (`ENOUGH`); before, it says nothing.
+        """
         found = {}
         for topic, heard in self._topics.items():
             if heard.expected is not None:
-                rate = 0.0 if now - heard.last > self._patience(heard.expected) else self.rate(topic, now)
-                if rate < (1 - self.limits.tolerance) * heard.expected:
+                silent = min(now - heard.last, heard.beats * BEAT) > self._patience(heard.expected)
+                rate = 0.0 if silent else self.rate(topic, now)
+                enough = silent or _span(heard) >= _enough(heard.expected)
+                if enough and rate < (1 - self.limits.tolerance) * heard.expected:
                     found[topic] = (rate, heard.expected)
         return found
 
     def refusals(self, now: float) -> list[str]:
-        """Why a recording should not begin, one reason for every required topic that is not as it should be."""
-        reasons = []
+        """Why a recording should not begin, one reason for every required topic that is not as it should be.
+
+        The last one that comes too slowly says what helps.
+        """
+        reasons, slow = [], None
         for topic, heard in self._topics.items():
             if heard.expected is not None and (why := self._refusal(topic, heard, heard.expected, now)):
+                if why.startswith(COMES) and self.rate(topic, now) < heard.expected:
+                    slow = len(reasons)
                 reasons.append(f"{topic} {why}")
+        if slow is not None:
+            reasons[slow] += MEND
         return reasons
 
     def table(self, now: float) -> dict[str, dict[str, float | bool | None]]:
@@ -118,15 +145,25 @@ class TopicMonitor:
         if abs(heard.stamp_age) > self.limits.stamp_age:
             where = "behind" if heard.stamp_age > 0 else "ahead of"
             return f"is stamped {abs(heard.stamp_age):.1f} s {where} this machine's clock: synchronize the clocks"
-        if now - heard.first < max(ENOUGH, 3.0 / expected):
+        if now - heard.first < _enough(expected):
             return f"has come for {now - heard.first:.1f} s only: wait a moment"
         rate = self.rate(topic, now)
         if abs(rate - expected) > self.limits.tolerance * expected:
-            return f"comes at {rate:.1f} Hz, not {expected:g}"
+            return f"{COMES} {rate:.1f} Hz, not {expected:g}"
         return None
 
     def _patience(self, expected: float) -> float:
         return max(self.limits.stale_after, 3.0 / expected)
+
+
+def _enough(expected: float) -> float:
+    """Time [s] over which messages must have come before their rate says something."""
+    return max(ENOUGH, 3.0 / expected)
+
+
+def _span(heard: _Heard) -> float:
+    """Time [s] between the first and the last message that its rate is measured by."""
+    return heard.arrivals[-1][0] - heard.arrivals[0][0] if heard.arrivals else 0.0
 
 
 def _forget(heard: _Heard, now: float) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rclpy.task import Future
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
+from clam_core.data.recorded_seeds import recorded_seeds
 from clam_core.envs import make_env
 from clam_core.errors import ClamError
 from clam_core.evaluation import EVALUATION_SEED
@@ -19,7 +22,10 @@ from clam_ros.waiting import sleep, wait_for
 
 
 class ScriptedOperator(Node):
-    """Attempt k has seed `seed` + k, as in `clam generate`; ends with status 0 when `episodes` are kept."""
+    """Attempt k has seed `seed` + k, as in `clam generate`; ends with status 0 when `episodes` are kept.
+
+    A seed that folder `out` has already counts as kept, and is not recorded again: an interrupted recording goes on.
+    """
 
     interrupted_status = 130
 
@@ -31,6 +37,7 @@ class ScriptedOperator(Node):
         self.declare("episodes", 1, "Episodes to keep.", low=1)
         self.declare("seed", 0, "Seed of the first attempt.", low=0)
         self.declare("record", True, "Record every kept episode with the recorder node.")
+        self.declare("out", "", "Folder of the recorder; what it has already is not recorded again. Empty: unknown.")
         self.declare("bridge", "sim_bridge", "Name of the bridge node, for its parameter `seed`.")
         self.declare("attempts_per_episode", 50, "Give up after this many attempts per kept episode.", low=1)
         self.declare("timeout", 60.0, "Longest wait for a service or for the next observation [s].", low=1.0)
@@ -71,22 +78,37 @@ class ScriptedOperator(Node):
     async def _work(self) -> int:
         kind, episodes, seed, record = (self.value(name) for name in ("kind", "episodes", "seed", "record"))
         await self._get_ready(seed, record)
+        there = self._already_there() if record else frozenset()
         kept = attempt = 0
         while kept < episodes:
             if attempt >= episodes * self.value("attempts_per_episode"):
                 raise ClamError(
                     f"{attempt} attempts gave {kept} of {episodes} {kind} episodes; try another kind or task"
                 )
-            success = await self._attempt(seed + attempt, record)
+            keep = seed + attempt in there
+            if not keep:
+                keep = keep_episode(kind, await self._attempt(seed + attempt, record))
+                if record:
+                    await self._client.record_end(keep=keep)
             attempt += 1
-            keep = keep_episode(kind, success)
-            if record:
-                await self._client.record_end(keep=keep)
             kept += keep
             self.counters["attempts"], self.counters["kept"] = attempt, kept
             if keep and (kept % 10 == 0 or kept == episodes):
                 self.get_logger().info(f"{kept} of {episodes} {kind} episodes kept, {attempt} attempts")
         return 0
+
+    def _already_there(self) -> frozenset[int]:
+        """Seeds that the recorder's folder has: none is to be recorded twice."""
+        if not self.value("out"):
+            return frozenset()
+        env, task, kind, first = (self.value(name) for name in ("env", "task", "kind", "seed"))
+        there = recorded_seeds(Path(self.value("out")).expanduser(), env, task, kind)
+        if known := sorted(seed for seed in there if seed >= first):
+            self.get_logger().warning(
+                f"'{self.value('out')}' has {len(known)} {kind} episodes of seeds {known[0]} to {known[-1]}: they count "
+                "as kept and are not recorded again; for more raise `episodes:=`, for others give another `seed:=`"
+            )
+        return there
 
     async def _get_ready(self, seed: int, record: bool) -> None:
         """Until all that must hear each other do, so that no step is missing in the first bag."""
