@@ -276,7 +276,12 @@ def run(node_class: Callable[[], Node], arguments: Sequence[str] | None = None) 
     and status 1.
     """
     stop = StopSignal()
-    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # of rcl
+        get_logger("clam").error(f"{str(error).partition(', at ')[0]}: check the arguments after --ros-args")
+        stop.close()
+        return 1
     node: Node | None = None
     try:
         node = node_class()
