@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ launch_pytest = pytest.importorskip(
 
 import rclpy  # noqa: E402
 from ament_index_python.packages import get_package_prefix  # noqa: E402
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, LogInfo  # noqa: E402
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, LogInfo, OpaqueFunction  # noqa: E402
 from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402
 from launch.utilities import perform_substitutions  # noqa: E402
 from launch_pytest.actions import ReadyToTest  # noqa: E402
@@ -22,6 +23,7 @@ from sensor_msgs.msg import JointState  # noqa: E402
 
 from clam_bringup.graph_file import graph_files, load_graph  # noqa: E402
 from clam_bringup.launch_description import launch_description  # noqa: E402
+from clam_core.errors import ClamError  # noqa: E402
 from launch import LaunchContext, LaunchDescription, LaunchService  # noqa: E402
 
 LAUNCH_FILES = Path(__file__).parents[2] / "launch/launch"
@@ -89,6 +91,40 @@ def test_launch_starts_a_node_again_that_a_signal_ended_and_no_other(
     service.include_launch_description(launch_description(str(graph)))
     service.run()
     assert starts.read_text().count("start") == (3 if "kill" in end else 1)
+
+
+def test_launch_refuses_a_bundle_that_is_not_there(tmp_path: Path) -> None:
+    service = LaunchService(noninteractive=True)
+    arguments = {"bundle": str(tmp_path / "nothing")}
+    service.include_launch_description(
+        LaunchDescription([IncludeLaunchDescription(_source("policy"), launch_arguments=arguments.items())])
+    )
+    assert service.run() == 1
+
+
+def test_launch_says_that_the_bundle_is_of_another_task_and_refuses_a_node_that_runs_already(make_bundle: Any) -> None:
+    arguments = {"bundle": str(make_bundle("gym", "Pendulum-v1")), "task": "Hopper-v5"}
+    context = LaunchContext()
+    description = launch_description("policy")
+    for entity in description.entities:
+        if isinstance(entity, DeclareLaunchArgument):
+            context.launch_configurations[entity.name] = arguments.get(entity.name) or perform_substitutions(
+                context, entity.default_value
+            )
+    (nodes,) = (entity for entity in description.entities if isinstance(entity, OpaqueFunction))
+    warning, *started = nodes.execute(context)
+    said = perform_substitutions(context, warning.msg)
+    assert "trained on 'Pendulum-v1', task is 'Hopper-v5'" in said and len(started) == 2
+    rclpy.init()
+    try:
+        twin = rclpy.create_node("policy", namespace="/here")
+        assert nodes.execute(context), "another namespace"
+        context.launch_configurations["ros_namespace"] = "/here"
+        with pytest.raises(ClamError, match="'/here/policy' runs already"):
+            nodes.execute(context)
+        twin.destroy_node()
+    finally:
+        rclpy.shutdown()
 
 
 @launch_pytest.fixture

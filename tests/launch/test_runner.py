@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 rclpy = pytest.importorskip("rclpy", reason="needs rclpy (make setup, or a system ROS 2)")
 
 from sensor_msgs.msg import JointState  # noqa: E402
+
+from clam_bringup.graph_file import load_graph  # noqa: E402
+from clam_bringup.runner import describe  # noqa: E402
 
 from ..conftest import nodes_of  # noqa: E402
 
@@ -129,7 +134,9 @@ def test_show_starts_nothing_and_lists_arguments_and_nodes() -> None:
     assert ended.returncode == 0
     assert "bundle:=  (str, required)" in ended.stdout
     assert "clam_policy policy" in ended.stdout
-    assert "torque:=  (bool, default true)" in ended.stdout and "required if robot is 'mujoco'" in ended.stdout
+    assert "torque:=  (bool, default true)" in ended.stdout
+    assert "task:=  (str, default task of the bundle)" in ended.stdout
+    assert "required if robot is 'mujoco'" in describe(load_graph("record"))
     assert not {"True", "False"} & set(ended.stdout.replace(")", " ").replace(",", " ").split())
 
 
@@ -139,3 +146,21 @@ def test_an_executable_that_is_not_installed_is_named_before_anything_starts(tmp
     ended = subprocess.run([*RUNNER, str(file)], capture_output=True, text=True, timeout=60)
     assert ended.returncode == 1
     assert "did you mean 'sim_bridge'" in ended.stderr
+
+
+def test_a_bundle_of_another_robot_is_refused_before_a_node_starts(make_bundle: Any, tmp_path: Path) -> None:
+    """Not after a minute in which the evaluator says that it is not ready."""
+    out = tmp_path / "evaluation"
+    arguments = ["evaluate", f"bundle:={make_bundle('gym', 'Pendulum-v1')}", f"out:={out}"]
+    ended = subprocess.run([*RUNNER, *arguments], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1 and ended.stdout == "" and not out.exists()
+    assert "is of another robot (gym/Pendulum-v1)" in ended.stderr and ended.stderr.count("\n") == 1
+
+
+def test_a_policy_runs_the_task_of_its_bundle(make_bundle: Any, tmp_path: Path) -> None:
+    out = tmp_path / "rollouts.json"
+    arguments = ["policy", f"bundle:={make_bundle('gym', 'Pendulum-v1')}", "episodes:=1", f"out:={out}", "device:=cpu"]
+    ended = subprocess.run([*RUNNER, *arguments], capture_output=True, text=True, timeout=200)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "gym/Pendulum-v1" in ended.stdout and "warning" not in ended.stderr
+    assert len(json.loads(out.read_text())["episodes"]) == 1

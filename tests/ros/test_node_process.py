@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -35,3 +37,16 @@ def test_a_stopped_node_leaves_nothing_in_shared_memory(make_graph: Any, start: 
         pytest.skip("this middleware uses no shared memory of its own")
     assert node.stop(number) == 0, node.output()
     assert not [name for name in segments if (SHARED_MEMORY / name).exists()]
+
+
+def test_arguments_that_ros_does_not_take_are_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "clam_ros.watch", "--ros-args", "-r", "__ns:=/no good"],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 1 and "Traceback" not in said
+    assert "/no good" in said and "check the arguments after --ros-args" in said

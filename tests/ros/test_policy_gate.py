@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import time
@@ -266,11 +267,18 @@ def test_the_doctor_says_whether_a_live_graph_fits_the_bundle(doctor: Any, start
 
 
 def test_the_doctor_without_a_listener_or_with_a_bad_namespace_is_one_line(
-    make_bundle: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    make_bundle: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    recwarn: pytest.WarningsRecorder,
 ) -> None:
     bundle = make_bundle("gym", "Pendulum-v1")
     assert main(["doctor", str(bundle), "--namespace", "no good"]) == 1
-    assert "check --namespace" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "'no good' is no namespace (namespace must not contain" in error and "check --namespace" in error
+    assert error.count("\n") == 1
+    gc.collect()
+    assert not [warning for warning in recwarn if "rosout" in str(warning.message)], "no half-made node"
     monkeypatch.setitem(sys.modules, LISTENER, None)
     assert main(["doctor", str(bundle)]) == 1
     error = capsys.readouterr().err

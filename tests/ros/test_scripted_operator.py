@@ -36,6 +36,25 @@ def test_recorded_play_imports_as_it_was_generated_offline(tmp_path: Path) -> No
     assert store.num_transitions == 600
 
 
+def test_a_recording_goes_on_after_the_seeds_that_are_there(tmp_path: Path) -> None:
+    bags = tmp_path / "bags"
+    world = {"env": "gym", "task": "Pendulum-v1", "kind": "play", "seed": 5}
+    first = record(bags, episodes=2, **world)
+    assert first.returncode == 0, first.stdout + first.stderr
+    cut = bags / "episode_0001" / "episode.yaml"  # as if it had been interrupted in its second episode
+    cut.write_text(cut.read_text().replace("complete: true", "complete: false"))
+    again = record(bags, episodes=3, **world)
+    said = again.stdout + again.stderr
+    assert again.returncode == 0, said
+    assert "has 1 play episodes of seeds 5 to 5" in said and "others with another `seed:=`" in said
+    seeds = [yaml.safe_load(file.read_text())["seed"] for file in sorted(bags.glob("*/episode.yaml"))]
+    assert seeds == [5, 6, 6, 7]
+    nothing = record(bags, episodes=3, **world)
+    assert nothing.returncode == 0, nothing.stdout + nothing.stderr
+    assert "has 3 play episodes of seeds 5 to 7" in nothing.stdout + nothing.stderr
+    assert len(list(bags.glob("*/episode.yaml"))) == 4
+
+
 def test_recorded_images_import_as_they_were_generated_offline(tmp_path: Path) -> None:
     world = {"env": "metaworld", "task": "assembly", "kind": "play", "episodes": 1, "seed": 5}
     done = record(tmp_path / "bags", camera="corner4", image_size=64, **world)

@@ -6,8 +6,8 @@ stopped, and tables share cells. Two settings: `recommended` are our presets, ma
 are the paper's own, whose updates --budget scales (cpu: 0.01 of them, gpu: all, or a number for both settings).
 table3 is the robot's: four tasks in the simulated kitchen, from the images of two cameras, scored 0, ½ or 1; its
 recommended preset is kitchen-gpu on a GPU and kitchen-cpu elsewhere.
-image-lam is ours: what a latent action model of images is best trained to predict (pixels, changes, features, two steps),
-and a space-time transformer, on play, demonstrations and layouts that no table uses, so that one may choose by it.
+image-lam is ours: what a latent action model of images is best trained to predict (pixels, changes, features, two
+steps), and a space-time transformer, on play, demonstrations and layouts that no table uses, to choose by.
 
 train-step: updates per second and memory of one training step of the paper's Transformer-CLAM (Tables 11 and 12).
 With --reference it takes turns with the authors' own modules (a checkout of clamrobot/clam_code, whose imports must

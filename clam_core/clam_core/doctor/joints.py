@@ -35,9 +35,7 @@ def _entries(needs: Needs, found: JointNames) -> Finding:
         return Finding(about, "fail", f"missing names: {listed(missing)}", f"{has}; set state_topic, or remap")
     twice = sorted({name for name in needs.state_names if found.names.count(name) > 1})
     if twice:
-        return Finding(
-            about, "fail", f"more than once: {listed(twice)}", "two arms on one topic? Give them namespaces"
-        )
+        return Finding(about, "fail", f"more than once: {listed(twice)}", "two arms on one topic? Give them namespaces")
     values = dict(zip(found.names, found.positions, strict=True))
     if broken := [name for name in needs.state_names if not math.isfinite(values[name])]:
         return Finding(about, "fail", f"not finite: {listed(broken)}", "mend what publishes it")

@@ -49,6 +49,43 @@ def test_what_is_wrong_is_said_of_the_topic(rate: float, later: float, age: floa
     assert monitor.table(now + later)[TOPIC]["ok"] is False
 
 
+def test_too_slow_a_topic_names_once_what_to_lower_and_too_fast_a_one_does_not() -> None:
+    monitor = TopicMonitor({TOPIC: 50.0, "/camera": 30.0})
+    for index in range(80):
+        monitor.note(TOPIC, 100.0 + index / 20.0, 400, 0.01)
+        monitor.note("/camera", 100.0 + index / 20.0, 400, 0.01)
+    both = monitor.refusals(104.0)
+    assert len(both) == 2 and not any("rate:=" in reason for reason in both[:1])
+    text = "; ".join(both)
+    for argument in ("`rate:=", "width:=", "height:=", "`rate_tolerance:=", "`required:="):
+        assert text.count(argument) == 1
+    fast, now = heard(80.0)
+    assert "rate:=" not in fast.refusals(now)[0]
+
+
+def test_silence_is_judged_by_who_was_there_to_hear() -> None:
+    monitor, now = heard(50.0)
+    for _ in range(2):
+        monitor.beat()
+    assert monitor.slow(now + 0.7) == {}, "the recorder was held up, and messages wait for it"
+    assert monitor.slow(now + 3.0) == {}, "also for longer than rates are measured"
+    for _ in range(10):
+        monitor.note(TOPIC, now + 3.0, 400, 0.01)
+    monitor.note(TOPIC, now + 3.1, 400, 0.01)
+    assert monitor.slow(now + 3.2) == {}, "the first messages after that make no rate yet"
+    for _ in range(6):
+        monitor.beat()
+    assert monitor.slow(now + 3.8) == {TOPIC: (0.0, 50.0)}, "it was there, and nothing came"
+
+
+def test_a_rate_is_judged_when_enough_messages_can_have_come() -> None:
+    monitor = TopicMonitor({"/camera": 5.0})
+    for index in range(6):  # at 3 Hz
+        now = 100.0 + index / 3.0
+        monitor.note("/camera", now, 400, 0.01)
+        assert bool(monitor.slow(now)) == (index / 3.0 >= 1.0)
+
+
 def test_a_topic_that_has_just_begun_is_waited_for() -> None:
     monitor, now = heard(50.0, seconds=0.5)
     assert "wait a moment" in monitor.refusals(now)[0]

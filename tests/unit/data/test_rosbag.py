@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from rosbags.rosbag2 import StoragePlugin
 
+from clam_core.cli import main
 from clam_core.data.importing import ImportOptions
 from clam_core.data.rosbag import import_rosbag
 from clam_core.data.store import EpisodeStore
@@ -320,3 +321,30 @@ def test_a_killed_recorder_whose_episode_is_whole_is_kept(tmp_path, tiny, make_b
     found = EpisodeStore.open(tmp_path / "out").episode(0)
     np.testing.assert_array_equal(found.actions, tiny.episode(0).actions)
     assert (bags / "whole" / "whole.mcap").read_bytes() == before  # importing changes no recording
+
+
+def test_an_episode_recorded_twice_is_imported_once_and_said_to_be(tmp_path, tiny, make_bag, capsys):
+    for number, seed in enumerate((3, 4, 3)):
+        make_bag(tiny.episode(seed), kind="play").write(tmp_path / "bags" / f"episode_{number:04d}")
+    assert main(["import", "rosbag", str(tmp_path / "bags"), "--out", str(tmp_path / "out")]) == 3
+    said = capsys.readouterr().out
+    assert "rejected episode_0002: duplicate of episode_0000: same env, task, kind and seed 3" in said
+    store = EpisodeStore.open(tmp_path / "out")
+    assert store.episode_seeds.tolist() == [3, 4]
+    assert [one["episode"] for one in store.info.provenance["rejected"]] == ["episode_0002"]
+
+
+def test_an_episode_that_was_cut_short_does_not_stand_in_the_way_of_its_repetition(tmp_path, tiny, make_bag):
+    cut = make_bag(tiny.episode(3), kind="play", complete=False)
+    cut.states, cut.commands, cut.statuses = cut.states[:5], cut.commands[:5], cut.statuses[:5]
+    cut.write(tmp_path / "bags" / "episode_0000")
+    make_bag(tiny.episode(3), kind="play").write(tmp_path / "bags" / "episode_0001")
+    report = import_rosbag(tmp_path / "bags", tmp_path / "out")
+    assert report.kept == ("episode_0001",) and "not finished" in report.rejected[0][1]
+
+
+def test_a_persons_episodes_have_no_seed_and_are_all_kept(tmp_path, tiny, make_bag):
+    for number in range(2):
+        make_bag(tiny.episode(3), simulated=False, seed=None).write(tmp_path / "bags" / f"episode_{number:04d}")
+    report = import_rosbag(tmp_path / "bags", tmp_path / "out")
+    assert len(report.kept) == 2 and not report.rejected

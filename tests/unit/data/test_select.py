@@ -106,3 +106,33 @@ def test_the_command(tmp_path, sources, capsys):
     for bad in (["--episodes", "3"], ["--episodes", "1:2:0"], ["--held-out", "2"]):
         with pytest.raises(SystemExit):
             main(["select", str(sources[0]), "--out", str(tmp_path / "x"), *bad])
+
+
+def test_an_episode_that_two_datasets_have_is_taken_once_and_said_to_be(tmp_path, tiny, sources, capsys):
+    again = tiny.dataset(tmp_path / "again", [tiny.episode(seed) for seed in (12, 13, 14)], kind="play")
+    persons = [replace(tiny.episode(12), seed=None)] * 2
+    other = tiny.dataset(tmp_path / "other", [tiny.episode(12), *persons], kind="expert")
+    arguments = [*map(str, [*sources, again, other]), "--out", str(tmp_path / "out")]
+    assert main(["select", *arguments]) == 3
+    said = capsys.readouterr().out
+    assert f"rejected {again} #0: duplicate of {sources[1]} #2: same env, task, kind and seed 12" in said
+    assert said.count("rejected ") == 2
+    store = EpisodeStore.open(tmp_path / "out")
+    assert seeds(store) == [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 12, -1, -1]  # another kind is another episode
+    assert len(store.info.provenance["rejected"]) == 2
+
+
+def test_no_part_of_a_split_holds_what_the_other_one_has(tmp_path, tiny):
+    twice = tiny.dataset(tmp_path / "twice", [tiny.episode(seed) for seed in (0, 1, 2, 3, 0, 1, 2, 3)], kind="play")
+    for split_seed in range(1, 5):
+        found = []
+        for part in ("train", "held-out"):
+            selection = Selection(part=part, held_out=0.5, split_seed=split_seed)
+            found += seeds(select([twice], tmp_path / f"{part}-{split_seed}", selection))
+        assert sorted(found) == [0, 1, 2, 3]
+
+
+def test_episodes_of_an_agent_that_was_still_learning_are_no_duplicates(tmp_path, tiny):
+    lived = [replace(tiny.episode(3), metadata={"first_training_step": step}) for step in (0, 10)]
+    store = select([tiny.dataset(tmp_path / "replay", lived)], tmp_path / "out", Selection())
+    assert seeds(store) == [3, 3] and store.info.provenance["rejected"] == []

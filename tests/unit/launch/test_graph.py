@@ -219,6 +219,11 @@ def test_a_recording_is_of_a_scripted_operator_or_of_a_person_with_a_robot() -> 
     cameras = [session[name] for name in ("camera", "camera_2")]
     assert session["recorder"]["cameras"] == [camera["camera"] for camera in cameras]
     assert {session["recorder"]["camera_rate"], *(camera["rate"] for camera in cameras)} == {15.0}
+    assert scripted["scripted_operator"]["out"] == "bags", "it looks there for seeds that were recorded already"
+    assert (session["recorder"]["rate_tolerance"], session["recorder"]["required"]) == (0.2, [""])
+    busy = {"rate_tolerance": "0.5", "required": "joint_states:30"}
+    allowed = names("record", out="bags", robot="mujoco", task="push-button", **busy)["recorder"]
+    assert (allowed["rate_tolerance"], allowed["required"]) == (0.5, ["joint_states:30"])
     real = names("record", out="bags", robot="interbotix", task="any")
     assert real.keys() == {*ROBOT, "teleop", "recorder"}
     with pytest.raises(ClamError, match="'episodes' of graph 'record' is only for robot:=none"):

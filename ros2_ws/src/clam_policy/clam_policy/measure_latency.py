@@ -2,7 +2,7 @@
 
 Listens to a policy that runs, on the same machine, and prints JSON:
 
-    clam-launch policy robot:=mujoco task:=reach-block bundle:=runs/kitchen/bundle
+    clam-launch policy robot:=mujoco bundle:=runs/kitchen/bundle
     ros2 run clam_policy measure_latency --seconds 60 --rate 5 [--out latency.json]
 
 The stamp is that of the oldest camera image (or state) which the policy looked at; the command is taken when this

@@ -11,7 +11,7 @@ ENOUGH = 1.0  # [s] of messages that a rate needs to be believed, or three perio
 BEAT = 0.1  # [s] between two calls of `TopicMonitor.beat`
 COMES = "comes at"
 MEND = (
-    "; a busy machine: ask less of it (`rate:=10.0 width:=320 height:=240`), or allow it (`rate_tolerance:=0.5`, "
+    "; of a busy machine ask less (`rate:=10.0 width:=320 height:=240`), or allow more (`rate_tolerance:=0.5`, "
     "`required:=topic:hz`)"
 )
 
@@ -114,7 +114,8 @@ class TopicMonitor:
 
         The last one that comes too slowly says what helps.
         """
-        reasons, slow = [], None
+        reasons: list[str] = []
+        slow: int | None = None
         for topic, heard in self._topics.items():
             if heard.expected is not None and (why := self._refusal(topic, heard, heard.expected, now)):
                 if why.startswith(COMES) and self.rate(topic, now) < heard.expected:

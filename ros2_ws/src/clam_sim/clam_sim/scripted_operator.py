@@ -105,8 +105,8 @@ class ScriptedOperator(Node):
         there = recorded_seeds(Path(self.value("out")).expanduser(), env, task, kind)
         if known := sorted(seed for seed in there if seed >= first):
             self.get_logger().warning(
-                f"'{self.value('out')}' has {len(known)} {kind} episodes of seeds {known[0]} to {known[-1]}: they count "
-                "as kept and are not recorded again; for more raise `episodes:=`, for others give another `seed:=`"
+                f"'{self.value('out')}' has {len(known)} {kind} episodes of seeds {known[0]} to {known[-1]}: they "
+                "count as kept and are not recorded again; more with larger `episodes:=`, others with another `seed:=`"
             )
         return there
 

@@ -1,0 +1,41 @@
+"""Which seeds a folder of bags has already."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from clam_core.data.recorded_seeds import recorded_seeds
+from clam_core.errors import ClamError
+
+ABOUT = {"env": "gym", "task": "Pendulum-v1", "kind": "play", "complete": True}
+
+
+def episode(folder: Path, number: int, **about: object) -> None:
+    bag = folder / f"episode_{number:04d}"
+    bag.mkdir(parents=True)
+    (bag / "episode.yaml").write_text(yaml.safe_dump({**ABOUT, **about}))
+
+
+def test_whole_episodes_of_that_env_task_and_kind_count(tmp_path: Path) -> None:
+    episode(tmp_path, 0, seed=5)
+    episode(tmp_path, 1, seed=6)
+    episode(tmp_path, 2, seed=7, complete=False)  # interrupted
+    episode(tmp_path, 3, seed=8, kind="expert")
+    episode(tmp_path, 4, seed=9, task="Hopper-v5")
+    episode(tmp_path, 5, seed=10, env="dmcontrol")
+    episode(tmp_path, 6, seed=None)  # a person's
+    episode(tmp_path, 7, seed=-1)
+    (tmp_path / "episode_0008").mkdir()  # of ros2 bag record
+    assert recorded_seeds(tmp_path, "gym", "Pendulum-v1", "play") == {5, 6}
+
+
+def test_a_folder_that_is_not_there_has_none(tmp_path: Path) -> None:
+    assert recorded_seeds(tmp_path / "new", "gym", "Pendulum-v1", "play") == frozenset()
+
+
+def test_an_episode_yaml_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    episode(tmp_path, 0, seed=5)
+    (tmp_path / "episode_0000" / "episode.yaml").write_text("[")
+    with pytest.raises(ClamError, match=r"episode_0000': episode.yaml cannot be read .*; mend it, or choose another"):
+        recorded_seeds(tmp_path, "gym", "Pendulum-v1", "play")
