@@ -81,10 +81,10 @@ def _task(argument: Argument, given: str, bundles: list[Bundle], warnings: list[
 
 
 def _common(argument: Argument, found: set[str]) -> str:
-    """The one that all bundles have."""
-    if len(found) > 1:
+    """The one that all bundles have, however they spell it."""
+    first, *others = sorted(found)
+    if not all(same_task(first, other) for other in others):
         raise ClamError(f"the bundles are of {' and '.join(sorted(found))}: say which with {argument.name}:=…")
-    (only,) = found
-    if only in NOWHERE:
+    if first in NOWHERE:
         raise ClamError(f"the bundle does not say its {argument.of_bundle}: give {argument.name}:=…")
-    return only
+    return first

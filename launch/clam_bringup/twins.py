@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from clam_bringup.graph import Node
 from clam_core.errors import ClamError
 
-DISCOVERY = 2.0  # [s] to find those that live; a quiet machine needs a tenth of it
+DISCOVERY = 3.5  # [s] to find those that live: most take 0.2, one that missed the first call speaks up every 3
 ENDING = 4.0  # [s] in which those of a graph that was just stopped may end
 LOOK = 0.1  # [s]
 
@@ -31,8 +31,8 @@ def refuse_twins(nodes: Sequence[Node], *, within: str = "", discovery: float = 
     others = f" and {len(more)} more of these" if more else ""
     domain = os.environ.get("ROS_DOMAIN_ID") or "0"
     raise ClamError(
-        f"node '{first}'{others} runs already in ROS domain {domain}, two would fight: stop what started it, "
-        "or set another ROS_DOMAIN_ID, or another namespace:=…"
+        f"node '{first}'{others} runs already in ROS domain {domain}, two would fight: stop what started it "
+        "(a killed graph's nodes need some seconds to end), or set another ROS_DOMAIN_ID, or another namespace:=…"
     )
 
 
@@ -47,13 +47,16 @@ def _alive(wanted: set[str], discovery: float) -> set[str]:
     from rclpy.context import Context
     from rclpy.node import Node as RosNode
 
-    context = Context()
-    context.init([], initialize_logging=False)  # installs no signal handlers, and writes no log
+    context, name = Context(), f"_clam_launch_{os.getpid()}"
     try:
-        name = f"_clam_launch_{os.getpid()}"
+        context.init([], initialize_logging=False)  # installs no signal handlers, and writes no log
         looking = RosNode(
             name, context=context, use_global_arguments=False, enable_rosout=False, start_parameter_services=False
         )
+    except RuntimeError as error:
+        reason = str(error).partition(", at ")[0]
+        raise ClamError(f"ROS cannot start here ({reason}): check ROS_DOMAIN_ID and RMW_IMPLEMENTATION") from error
+    try:
         found = _seen(looking, wanted)
         end = time.monotonic() + discovery
         while not found and time.monotonic() < end:

@@ -83,6 +83,13 @@ def test_a_node_that_is_about_to_end_is_waited_for_and_one_that_stays_is_named()
         rclpy.shutdown(context=context)
 
 
+def test_a_domain_that_is_none_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", "abc")
+    with pytest.raises(ClamError, match=r"ROS cannot start here .*check ROS_DOMAIN_ID") as caught:
+        refuse_twins([BRIDGE])
+    assert "\n" not in str(caught.value)
+
+
 def test_names_have_all_their_namespaces() -> None:
     assert full_name(BRIDGE) == "/sim_bridge"
     assert full_name(Node("p", "e", "n", namespace="/a/b/"), "/c") == "/c/a/b/n"

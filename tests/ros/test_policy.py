@@ -314,6 +314,21 @@ def test_a_policy_stops_when_its_evaluation_fell_silent_and_never_misses_one_tha
     assert realtime.answer(realtime.now(), [3.0, 0.0]) == [1.0, 3.0] and "disabled" not in node.diagnose()[1]
 
 
+def test_what_an_evaluation_asked_for_does_not_begin_after_it_fell_silent(
+    realtime: Robot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = realtime.node
+    node._switch.off()
+    node._switch.waits = True  # until the gate lets it
+    monkeypatch.setattr(node._gate, "passes", lambda: True)
+    supervision = Supervision(1)
+    supervision.hear()
+    monkeypatch.setattr(node, "_supervision", supervision)
+    node._look()
+    assert not node._switch.on and not node._switch.waits
+    assert "disabled: the evaluation" not in node.diagnose()[1], "it was not at work"
+
+
 def test_what_was_seen_before_it_was_disabled_is_not_answered_after_it_was_enabled_again(realtime: Robot) -> None:
     fake = realtime.node.fake
     fake.gate.clear()

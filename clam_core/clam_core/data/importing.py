@@ -19,6 +19,9 @@ from clam_core.spec import EnvironmentSpec
 
 UNKNOWN = "unknown"  # kind, environment or task that the recordings do not tell
 
+#: Seed, number of states, the first and the last of them: where all agree, it is the same episode.
+Identity = tuple[int, int, bytes, bytes]
+
 
 class EpisodeError(Exception):
     """Why a recording cannot become an episode; one line, without the recording's name."""
@@ -78,11 +81,11 @@ class ImportReport:
 
 
 def import_all(
-    source: Source, out: str | Path, *, actions: bool, unique_seeds: bool = False, progress: bool | None = False
+    source: Source, out: str | Path, *, actions: bool, unique: bool = False, progress: bool | None = False
 ) -> ImportReport:
     """Write the sound episodes of `source` to dataset folder `out`, with their actions or without.
 
-    With `unique_seeds` an episode whose seed another one had before is rejected: it would be the same once more.
+    With `unique` an episode that was there before is rejected (`identity`).
 
     Raises:
         ClamError: `out` exists, or no episode is sound.
@@ -95,7 +98,7 @@ def import_all(
     transitions = 0
     quiet = None if progress is None else not progress
     writer: StoreWriter | None = None
-    seeds: dict[int, str] = {}
+    seen: dict[Identity, str] = {}
     with ExitStack() as stack:
         for name in tqdm(source.names(), desc="import", unit="episode", disable=quiet):
             try:
@@ -103,8 +106,9 @@ def import_all(
                 check_episode(episode, source.info.spec, actions=actions)
                 if source.info.kind == "play" and episode.success:
                     raise EpisodeError("a successful episode does not belong into play data")
-                if unique_seeds:
-                    check_seed(episode.seed, seeds)
+                same = identity(episode.seed, episode.observations["state"])
+                if unique:
+                    check_new(same, seen)
                 if writer is None:
                     writer = StoreWriter(out, source.info, actions=actions, stamps=episode.stamps is not None)
                     stack.enter_context(writer)
@@ -115,8 +119,8 @@ def import_all(
                 continue
             writer.append(episode if actions else replace(episode, actions=None))
             kept.append(name)
-            if episode.seed is not None:
-                seeds[episode.seed] = name
+            if same is not None:
+                seen[same] = name
             notes += [(name, remark) for remark in remarks]
             transitions += len(episode)
         if not kept:
@@ -134,13 +138,20 @@ def nothing_sound(rejected: list[tuple[str, str]]) -> ClamError:
     return ClamError(f"no sound episode to import: {name}: {why}{more}")
 
 
-def check_seed(seed: int | None, seen: Mapping[int, str]) -> None:
-    """Raise EpisodeError where an episode of the same env, task and kind had `seed` before; `seen`: seed → its name.
+def identity(seed: int | None, states: npt.NDArray[Any]) -> Identity | None:
+    """Which episode it is, by its `seed` and states ``(T+1, D)``; None for a person's, which has no seed.
 
-    A person's episode has no seed, and is never the same as another.
+    The seed alone would say it of one operator only: two policies may have been rolled out from the same one.
     """
-    if seed is not None and seed in seen:
-        raise EpisodeError(f"duplicate of {seen[seed]}: same env, task, kind and seed {seed}")
+    if seed is None or seed < 0:
+        return None
+    return seed, len(states), states[0].tobytes(), states[-1].tobytes()
+
+
+def check_new(one: Identity | None, seen: Mapping[Identity, str]) -> None:
+    """Raise EpisodeError where the same episode was there before; `seen`: which → its name."""
+    if one is not None and one in seen:
+        raise EpisodeError(f"duplicate of {seen[one]}: same env, task, kind, seed {one[0]} and states")
 
 
 def check_episode(episode: Episode, spec: EnvironmentSpec, *, actions: bool) -> None:

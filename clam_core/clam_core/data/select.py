@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from clam_core.data.episode import DatasetInfo, Episode
-from clam_core.data.importing import EpisodeError, check_seed
+from clam_core.data.importing import EpisodeError, Identity, check_new, identity
 from clam_core.data.provenance import provenance
 from clam_core.data.store import EpisodeStore
 from clam_core.data.store_writer import StoreWriter, check_free
@@ -56,9 +56,9 @@ def select(
     """Write the episodes of datasets `sources` that `selection` picks to dataset folder `out`, and open it.
 
     Without `actions` the result is unlabeled; with them every source must be labeled. Each episode keeps the task,
-    the kind and the dataset that it came from in its metadata. Of episodes with the same task, kind and seed only the
-    first is taken: the others would be the same once more, held out here and trained on there. ``rejected`` of the
-    result's provenance lists them.
+    the kind and the dataset that it came from in its metadata. Of episodes with the same task, kind, seed and states
+    only the first is taken: the others would be the same once more, held out here and trained on there. ``rejected`` of
+    the result's provenance lists them.
 
     Raises:
         ClamError: existing `out`, no episode left, or sources with other names, cameras, rates or without actions.
@@ -106,29 +106,31 @@ def _pick(
 
     Duplicates are found before the split, so that both parts of one take the same of them.
     """
-    seen: dict[tuple[str, str], dict[int, str]] = {}
+    seen: dict[tuple[str, str], dict[Identity, str]] = {}
     picked, rejected = [], []
     for store in stores:
-        held = _held_out(store, selection)
+        held, states = _held_out(store, selection), store.array("state")
         for index in _filtered(store, selection):
-            origin, seed, name = _origin(store, index), _seed(store, index), f"{store.path} #{index}"
+            origin, same, name = _origin(store, index), _identity(store, states, index), f"{store.path} #{index}"
             alike = seen.setdefault((origin["task"], origin["kind"]), {})
             try:
-                check_seed(seed, alike)
+                check_new(same, alike)
             except EpisodeError as error:
                 rejected.append((name, str(error)))
                 continue
-            if seed is not None:
-                alike[seed] = name
+            if same is not None:
+                alike[same] = name
             if selection.part is None or held[index] == (selection.part == "held-out"):
                 picked.append((store, index))
     return picked[selection.episodes], rejected
 
 
-def _seed(store: EpisodeStore, index: int) -> int | None:
-    """Seed that says which episode it is; None for a person's, and for one of an agent that was still learning."""
-    seed = int(store.episode_seeds[index])
-    return None if seed < 0 or "first_training_step" in store.episode_metadata[index] else seed
+def _identity(store: EpisodeStore, states: npt.NDArray[Any], index: int) -> Identity | None:
+    """Which episode it is; None for a person's, and for one of an agent that was still learning."""
+    if "first_training_step" in store.episode_metadata[index]:
+        return None
+    start = int(store.episode_ends[index - 1]) if index else 0
+    return identity(int(store.episode_seeds[index]), states[start : int(store.episode_ends[index])])
 
 
 def _held_out(store: EpisodeStore, selection: Selection) -> npt.NDArray[np.bool_]:

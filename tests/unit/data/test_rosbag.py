@@ -328,7 +328,7 @@ def test_an_episode_recorded_twice_is_imported_once_and_said_to_be(tmp_path, tin
         make_bag(tiny.episode(seed), kind="play").write(tmp_path / "bags" / f"episode_{number:04d}")
     assert main(["import", "rosbag", str(tmp_path / "bags"), "--out", str(tmp_path / "out")]) == 3
     said = capsys.readouterr().out
-    assert "rejected episode_0002: duplicate of episode_0000: same env, task, kind and seed 3" in said
+    assert "rejected episode_0002: duplicate of episode_0000: same env, task, kind, seed 3 and states" in said
     store = EpisodeStore.open(tmp_path / "out")
     assert store.episode_seeds.tolist() == [3, 4]
     assert [one["episode"] for one in store.info.provenance["rejected"]] == ["episode_0002"]

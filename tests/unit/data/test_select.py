@@ -115,7 +115,7 @@ def test_an_episode_that_two_datasets_have_is_taken_once_and_said_to_be(tmp_path
     arguments = [*map(str, [*sources, again, other]), "--out", str(tmp_path / "out")]
     assert main(["select", *arguments]) == 3
     said = capsys.readouterr().out
-    assert f"rejected {again} #0: duplicate of {sources[1]} #2: same env, task, kind and seed 12" in said
+    assert f"rejected {again} #0: duplicate of {sources[1]} #2: same env, task, kind, seed 12 and states" in said
     assert said.count("rejected ") == 2
     store = EpisodeStore.open(tmp_path / "out")
     assert seeds(store) == [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 12, -1, -1]  # another kind is another episode
@@ -130,6 +130,15 @@ def test_no_part_of_a_split_holds_what_the_other_one_has(tmp_path, tiny):
             selection = Selection(part=part, held_out=0.5, split_seed=split_seed)
             found += seeds(select([twice], tmp_path / f"{part}-{split_seed}", selection))
         assert sorted(found) == [0, 1, 2, 3]
+
+
+def test_two_policies_rolled_out_from_one_seed_are_two_episodes(tmp_path, tiny):
+    first = tiny.episode(3)
+    states = first.observations["state"].copy()
+    states[-1] += 0.5
+    other = replace(first, observations={**first.observations, "state": states})
+    both = [tiny.dataset(tmp_path / name, [one], kind="expert") for name, one in (("a", first), ("b", other))]
+    assert seeds(select(both, tmp_path / "out", Selection())) == [3, 3]
 
 
 def test_episodes_of_an_agent_that_was_still_learning_are_no_duplicates(tmp_path, tiny):

@@ -51,6 +51,12 @@ def test_task_and_environment_are_those_of_the_bundle(write: Any) -> None:
     assert nodes["evaluator"]["task"] == "tidy-up"
 
 
+def test_bundles_of_one_task_may_spell_it_differently(write: Any) -> None:
+    both = f"[{write('kitchen', 'push-button')}, {write('kitchen', 'push_button')}]"
+    nodes, warnings = settled("evaluate", bundles=both, out="x")
+    assert nodes["evaluator"]["task"] == "push-button" and not warnings
+
+
 @pytest.mark.parametrize("texts", [{"robot": "none"}, {"robot": "mujoco"}])
 def test_another_task_is_run_after_one_line_that_names_both(write: Any, texts: dict[str, str]) -> None:
     bundle = write("kitchen", "push-button")

@@ -206,12 +206,14 @@ class PolicyNode(Node):
         self._apart = bool(apart)
 
     def _look(self) -> None:
+        if self._supervision.is_lost():
+            commands = self._may_command()
+            self._switch.off()  # also what was asked for and is still being checked
+            if commands:
+                self._sender.wait()
+                self._lost = True
+                self.get_logger().error(LOST)
         self._switch.look()
-        if self._supervision.is_lost() and self._may_command():
-            self._switch.off()
-            self._sender.wait()
-            self._lost = True
-            self.get_logger().error(LOST)
 
     async def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         refusal = await self._switch.request(request.data)

@@ -38,6 +38,7 @@ class ScriptedOperator(Node):
         self.declare("seed", 0, "Seed of the first attempt.", low=0)
         self.declare("record", True, "Record every kept episode with the recorder node.")
         self.declare("out", "", "Folder of the recorder; what it has already is not recorded again. Empty: unknown.")
+        self.declare("camera", "", "Camera whose images what `out` has must hold; empty: none.")
         self.declare("bridge", "sim_bridge", "Name of the bridge node, for its parameter `seed`.")
         self.declare("attempts_per_episode", 50, "Give up after this many attempts per kept episode.", low=1)
         self.declare("timeout", 60.0, "Longest wait for a service or for the next observation [s].", low=1.0)
@@ -102,7 +103,8 @@ class ScriptedOperator(Node):
         if not self.value("out"):
             return frozenset()
         env, task, kind, first = (self.value(name) for name in ("env", "task", "kind", "seed"))
-        there = recorded_seeds(Path(self.value("out")).expanduser(), env, task, kind)
+        folder = Path(self.value("out")).expanduser()
+        there = recorded_seeds(folder, env, task, kind, "scripted", self.value("camera"))
         if known := sorted(seed for seed in there if seed >= first):
             self.get_logger().warning(
                 f"'{self.value('out')}' has {len(known)} {kind} episodes of seeds {known[0]} to {known[-1]}: they "
