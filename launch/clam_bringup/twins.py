@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from clam_bringup.graph import Node
 from clam_core.errors import ClamError
 
-DISCOVERY = 3.5  # [s] to find those that live: most take 0.2, one that missed the first call speaks up every 3
+DISCOVERY = 4.5  # [s] to find those that live: most take 0.2, one that missed the first call speaks up every 3
 ENDING = 4.0  # [s] in which those of a graph that was just stopped may end
 LOOK = 0.1  # [s]
 
