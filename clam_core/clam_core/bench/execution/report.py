@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from clam_core.bench.page import write_page
 
 COLUMNS = {
     "success": ("success", "{:.2f}"),
@@ -36,10 +38,6 @@ def _number(value: Mapping[str, float] | None, form: str) -> str:
 
 def written(result: dict[str, Any], folder: Path, command: str) -> Path:
     """Write ``execution.json``, ``.md`` and ``.png`` into `folder`; the path of the page. `command` made it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / str(result["benchmark"])
-    path.with_suffix(".json").write_text(json.dumps(result | {"command": command}, indent=1) + "\n")
-    machine = ", ".join(f"{key} {value}" for key, value in result["machine"].items())
     lines = [
         f"# {result['benchmark']}: ways of executing action chunks",
         "",
@@ -49,17 +47,8 @@ def written(result: dict[str, Any], folder: Path, command: str) -> Path:
         *as_lines(result),
         "",
         *_explained(result),
-        "",
-        f"Command: `{command}`",
-        "",
-        f"Machine: {machine}",
-        "",
-        f"![]({path.name}.png)",
-        "",
     ]
-    path.with_suffix(".md").write_text("\n".join(lines))
-    _draw(result, path.with_suffix(".png"))
-    return path.with_suffix(".md")
+    return write_page(result, folder, command, lines, partial(_draw, result))
 
 
 def _explained(result: Mapping[str, Any]) -> list[str]:

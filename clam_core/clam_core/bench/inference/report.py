@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from clam_core.bench.page import write_page
 
 
 def as_lines(result: Mapping[str, Any]) -> list[str]:
@@ -26,10 +28,6 @@ def as_lines(result: Mapping[str, Any]) -> list[str]:
 
 def written(result: dict[str, Any], folder: Path, command: str) -> Path:
     """Write ``inference.json``, ``.md`` and ``.png`` into `folder`; the path of the page. `command` made it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / str(result["benchmark"])
-    path.with_suffix(".json").write_text(json.dumps(result | {"command": command}, indent=1) + "\n")
-    machine = ", ".join(f"{key} {value}" for key, value in result["machine"].items())
     lines = [
         f"# {result['benchmark']}: how long a policy takes to answer",
         "",
@@ -45,17 +43,8 @@ def written(result: dict[str, Any], folder: Path, command: str) -> Path:
         "milliseconds: what else the machine did hit all ways alike.",
         "* Apart: how far the answers are from the eager way's at most, as a share of an action's range; more than "
         f"{result['tolerance']:g} is refused. Policies of presets have random weights and see noise.",
-        "",
-        f"Command: `{command}`",
-        "",
-        f"Machine: {machine}",
-        "",
-        f"![]({path.name}.png)",
-        "",
     ]
-    path.with_suffix(".md").write_text("\n".join(lines))
-    _draw(result, path.with_suffix(".png"))
-    return path.with_suffix(".md")
+    return write_page(result, folder, command, lines, partial(_draw, result))
 
 
 def _draw(result: Mapping[str, Any], path: Path) -> None:
