@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from ament_index_python.packages import get_package_prefix
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, LogInfo, OpaqueFunction, Shutdown
+from launch.actions import (
+    DeclareLaunchArgument,
+    IncludeLaunchDescription,
+    LogInfo,
+    OpaqueFunction,
+    RegisterEventHandler,
+    Shutdown,
+)
+from launch.event_handlers import OnShutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node as LaunchNode
@@ -14,7 +22,7 @@ from launch_ros.actions import Node as LaunchNode
 from clam_bringup.bundles import settle
 from clam_bringup.graph import RESPAWN_DELAY, Argument, Graph, Node, text
 from clam_bringup.graph_file import load_graph
-from clam_bringup.twins import refuse_twins
+from clam_bringup.twins import claim
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 PUBLISHER = "robot_state_publisher"
@@ -52,8 +60,9 @@ def _nodes(context: LaunchContext, graph: Graph) -> list[LaunchDescriptionEntity
     defaults = {item.name: text(item.default) for item in graph.arguments if not item.required}
     given = {name: value for name, value in texts.items() if value != defaults.get(name)}  # launch fills in defaults
     nodes, warnings = settle(graph, given)
-    refuse_twins(nodes, within=context.launch_configurations.get("ros_namespace", ""))
-    return [*(LogInfo(msg=f"warning: {warning}") for warning in warnings), *map(_node, nodes)]
+    claims = claim(nodes, within=context.launch_configurations.get("ros_namespace", ""))
+    freed = RegisterEventHandler(OnShutdown(on_shutdown=lambda *_: claims.close()))
+    return [*(LogInfo(msg=f"warning: {warning}") for warning in warnings), freed, *map(_node, nodes)]
 
 
 def _node(node: Node) -> LaunchNode:

@@ -25,11 +25,13 @@ class Processes:
 
     The first end of a process in `vital`, the first SIGINT or SIGTERM to this process, or `stop` ends all:
     SIGINT, then SIGTERM, then SIGKILL. A further signal to this process skips the rest of the current wait. A process
-    with `respawn` that a signal ended before that is started again after `RESPAWN_DELAY`.
+    with `respawn` that a signal ended before that is started again after `RESPAWN_DELAY`. All have the open files
+    `inherited`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, inherited: Sequence[int] = ()) -> None:
         self.vital: set[str] = set()
+        self._inherited = tuple(inherited)
         self._commands: dict[str, Sequence[str]] = {}
         self._respawning: set[str] = set()
         self._due: dict[str, float] = {}  # when an ended process is started again
@@ -61,6 +63,7 @@ class Processes:
             text=True,
             errors="replace",
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            pass_fds=self._inherited,
             start_new_session=True,  # Ctrl-C in a terminal reaches only this process, which passes it on once
         )
         self._processes[name] = process

@@ -23,7 +23,7 @@ from clam_bringup.child import find_executable
 from clam_bringup.graph import Graph, Node, text
 from clam_bringup.graph_file import graph_files, load_graph
 from clam_bringup.processes import Processes
-from clam_bringup.twins import refuse_twins
+from clam_bringup.twins import claim
 from clam_core.errors import ClamError
 
 
@@ -54,9 +54,8 @@ def run(nodes: Sequence[Node]) -> int:
     """
     for node in nodes:
         find_executable(node.package, node.executable)
-    refuse_twins(nodes)
-    processes = Processes()
-    with tempfile.TemporaryDirectory(prefix="clam-launch-") as folder:
+    with claim(nodes) as claims, tempfile.TemporaryDirectory(prefix="clam-launch-") as folder:
+        processes = Processes(inherited=claims.files)
         for node in nodes:
             file = Path(folder) / f"{node.name}.yaml"
             file.write_text(yaml.safe_dump({"/**": {"ros__parameters": dict(node.parameters)}}))

@@ -1,4 +1,8 @@
-"""Whether nodes of the same names live already: two graphs in one place would fight over every topic."""
+"""Whether nodes of the same names live already: two graphs in one place would fight over every topic.
+
+Those that a graph on this machine started are known by their locks, at once and however busy the machine is; ROS is
+asked for the others (another machine's, `ros2 run`'s).
+"""
 
 from __future__ import annotations
 
@@ -7,31 +11,46 @@ import os
 import time
 from collections.abc import Sequence
 
+from clam_bringup.claims import LOOK, Claims, Taken
 from clam_bringup.graph import Node
 from clam_core.errors import ClamError
 
-DISCOVERY = 4.5  # [s] to find those that live: most take 0.2, one that missed the first call speaks up every 3
+DISCOVERY = 1.0  # [s] to find those that live: most take 0.2
 ENDING = 4.0  # [s] in which those of a graph that was just stopped may end
-LOOK = 0.1  # [s]
 
 
-def refuse_twins(nodes: Sequence[Node], *, within: str = "", discovery: float = DISCOVERY) -> None:
-    """Look around for `discovery` [s], in the ROS domain of this process. `within`: namespace around those of `nodes`.
+def claim(nodes: Sequence[Node], *, within: str = "", discovery: float = DISCOVERY) -> Claims:
+    """Take the names of `nodes` in the ROS domain of this process, after a look around of `discovery` [s].
+
+    `within`: namespace around those of `nodes`. The names are free again once the result is closed.
 
     Raises:
         ClamError: nodes of these names live, and still do after a while.
     """
-    if importlib.util.find_spec("rclpy") is None:
-        return  # then there are no ROS nodes either; who needs rclpy says so
-    wanted = {full_name(node, within) for node in nodes}
-    alive = _alive(wanted, discovery)
-    if not alive:
-        return
-    first, *more = sorted(alive)
-    others = f" and {len(more)} more of these" if more else ""
     domain = os.environ.get("ROS_DOMAIN_ID") or "0"
-    raise ClamError(
-        f"node '{first}'{others} runs already in ROS domain {domain}, two would fight: stop what started it "
+    wanted = {full_name(node, within) for node in nodes}
+    claims = Claims(domain)
+    try:
+        claims.take(wanted, ENDING)
+    except Taken as taken:
+        process = f"process {taken.pid}" if taken.pid else "what started it"
+        raise _refusal(taken.name, domain, process) from None
+    try:
+        if importlib.util.find_spec("rclpy") is None:
+            return claims  # then there are no ROS nodes either; who needs rclpy says so
+        alive = sorted(_alive(wanted, discovery))
+        if alive:
+            others = f" and {len(alive) - 1} more of these" if len(alive) > 1 else ""
+            raise _refusal(alive[0], domain, "what started it", others)
+    except BaseException:
+        claims.close()
+        raise
+    return claims
+
+
+def _refusal(name: str, domain: str, process: str, others: str = "") -> ClamError:
+    return ClamError(
+        f"node '{name}'{others} runs already in ROS domain {domain}, two would fight: stop {process} "
         "(a killed graph's nodes need some seconds to end), or set another ROS_DOMAIN_ID, or another namespace:=…"
     )
 

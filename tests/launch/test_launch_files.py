@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ launch_pytest = pytest.importorskip(
 import rclpy  # noqa: E402
 from ament_index_python.packages import get_package_prefix  # noqa: E402
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, LogInfo, OpaqueFunction  # noqa: E402
+from launch.events import Shutdown  # noqa: E402
 from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402
 from launch.utilities import perform_substitutions  # noqa: E402
 from launch_pytest.actions import ReadyToTest  # noqa: E402
@@ -112,13 +114,17 @@ def test_launch_says_that_the_bundle_is_of_another_task_and_refuses_a_node_that_
                 context, entity.default_value
             )
     (nodes,) = (entity for entity in description.entities if isinstance(entity, OpaqueFunction))
-    warning, *started = nodes.execute(context)
+    warning, freeing, *started = nodes.execute(context)
     said = perform_substitutions(context, warning.msg)
     assert "trained on 'Pendulum-v1', task is 'Hopper-v5'" in said and len(started) == 2
+    with pytest.raises(ClamError, match=f"'/policy' runs already .*stop process {os.getpid()} "):
+        nodes.execute(context)
+    freeing.event_handler.handle(Shutdown(), context)
     rclpy.init()
     try:
         twin = rclpy.create_node("policy", namespace="/here")
-        assert nodes.execute(context), "another namespace"
+        _, freeing, *_ = nodes.execute(context)  # another namespace
+        freeing.event_handler.handle(Shutdown(), context)
         context.launch_configurations["ros_namespace"] = "/here"
         with pytest.raises(ClamError, match="'/here/policy' runs already"):
             nodes.execute(context)

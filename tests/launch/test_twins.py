@@ -17,13 +17,15 @@ pytest.importorskip("rclpy", reason="needs rclpy (make setup, or a system ROS 2)
 
 import rclpy
 
+from clam_bringup.claims import Claims
 from clam_bringup.graph import Node
-from clam_bringup.twins import ENDING, full_name, refuse_twins
+from clam_bringup.twins import ENDING, claim, full_name
 from clam_core.errors import ClamError
 
 from ..conftest import nodes_of
 
 TIMEOUT = 180.0  # [s] generous: the machine may be busy
+DISCOVERY = 4.5  # [s] longer than the time between two announcements, as one may be lost
 SIM = [sys.executable, "-m", "clam_bringup.runner", "sim", "env:=gym", "task:=Pendulum-v1"]
 BRIDGE = Node("clam_sim", "sim_bridge", "sim_bridge")
 
@@ -51,11 +53,11 @@ def begin(tmp_path: Path) -> Iterator[Callable[..., Any]]:
 
 
 def test_a_second_graph_is_refused_by_name_in_the_same_place_only(begin: Any, domain: int) -> None:
-    begin()
+    first, _ = begin()
     second = subprocess.run(SIM, capture_output=True, text=True, timeout=TIMEOUT)
     assert second.returncode == 1 and second.stdout == "" and second.stderr.count("\n") == 1, second.stderr
     assert f"node '/sim_bridge' runs already in ROS domain {domain}" in second.stderr
-    assert "stop what started it" in second.stderr and "namespace:=" in second.stderr
+    assert f"stop process {first.pid} " in second.stderr and "namespace:=" in second.stderr
     begin("namespace:=other")
 
 
@@ -72,21 +74,41 @@ def test_a_node_that_is_about_to_end_is_waited_for_and_one_that_stays_is_named()
     rclpy.init(context=context)
     try:
         node = rclpy.create_node("sim_bridge", namespace="/here", context=context)
-        refuse_twins([BRIDGE], discovery=0.2)
+        claim([BRIDGE], discovery=0.2).close()
         began = time.monotonic()
-        with pytest.raises(ClamError, match="'/here/sim_bridge' runs already"):
-            refuse_twins([BRIDGE], within="/here")
+        with pytest.raises(ClamError, match=r"'/here/sim_bridge' runs already.*stop what started it"):
+            claim([BRIDGE], within="/here", discovery=DISCOVERY)
         assert time.monotonic() - began >= ENDING
         node.destroy_node()
-        refuse_twins([BRIDGE], within="/here", discovery=0.2)
+        claim([BRIDGE], within="/here", discovery=0.2).close()
     finally:
         rclpy.shutdown(context=context)
+
+
+def test_a_claim_lasts_while_a_process_has_it_and_frees_all_names_when_one_is_taken(domain: int) -> None:
+    claims = claim([BRIDGE], discovery=0.0)
+    heir = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=claims.files)
+    claims.close()
+    other = Node("p", "e", "a")  # comes before the bridge, and is free again when that is refused
+    with pytest.raises(ClamError, match=f"'/sim_bridge' runs already in ROS domain {domain}.*process {os.getpid()} "):
+        claim([BRIDGE, other], discovery=0.0)
+    claim([other], discovery=0.0).close()
+    claim([BRIDGE], within="/elsewhere", discovery=0.0).close()
+    heir.communicate(timeout=TIMEOUT)
+    claim([BRIDGE], discovery=0.0).close()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "file"))
+    (tmp_path / "file").touch()
+    with pytest.raises(ClamError, match=r"cannot note in .* which nodes run .*: set TMPDIR"):
+        Claims("0").take(["/a"], patience=0.0)
 
 
 def test_a_domain_that_is_none_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROS_DOMAIN_ID", "abc")
     with pytest.raises(ClamError, match=r"ROS cannot start here .*check ROS_DOMAIN_ID") as caught:
-        refuse_twins([BRIDGE])
+        claim([BRIDGE])
     assert "\n" not in str(caught.value)
 
 

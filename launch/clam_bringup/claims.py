@@ -1,0 +1,77 @@
+"""Names of nodes that graphs on this machine have taken: seen at once, where ROS discovery takes its time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from clam_core.errors import ClamError
+
+LOOK = 0.1  # [s]
+
+
+class Taken(Exception):
+    """Another graph has the name `name`; process `pid` started it ('' if it does not say)."""
+
+    def __init__(self, name: str, pid: str) -> None:
+        super().__init__(name)
+        self.name, self.pid = name, pid
+
+
+class Claims:
+    """A locked file for each name, in this ROS domain: until `close`, and while a process lives that inherited it.
+
+    Only graphs of one user see each other's. Files stay, locks end with their processes however these end.
+    """
+
+    def __init__(self, domain: str) -> None:
+        self.folder = Path(tempfile.gettempdir()) / f"clam-nodes-{os.getuid()}" / f"domain-{domain}"
+        self.files: list[int] = []
+
+    def take(self, names: Iterable[str], patience: float) -> None:
+        """Take all `names`, or none; wait up to `patience` [s] for those that somebody has.
+
+        Raises:
+            Taken: somebody still has one of them.
+            ClamError: no files can be made there.
+        """
+        end = time.monotonic() + patience
+        try:
+            for name in sorted(names):
+                self._take(name, end)
+        except BaseException:
+            self.close()
+            raise
+
+    def _take(self, name: str, end: float) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file = os.open(self.folder / name.strip("/").replace("/", "."), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise ClamError(f"cannot note in '{self.folder}' which nodes run ({error.strerror}): set TMPDIR") from error
+        self.files.append(file)
+        while True:
+            with suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            if time.monotonic() >= end:
+                raise Taken(name, os.pread(file, 32, 0).decode(errors="replace"))
+            time.sleep(LOOK)
+        os.ftruncate(file, 0)
+        os.pwrite(file, str(os.getpid()).encode(), 0)
+
+    def close(self) -> None:
+        """Free the names, once no other process has them either."""
+        while self.files:
+            os.close(self.files.pop())
+
+    def __enter__(self) -> Claims:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
