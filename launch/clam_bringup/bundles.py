@@ -1,22 +1,25 @@
 """What the bundles of a graph decide before any node starts: whether they are there, fit, and what is run.
 
-An argument with ``of_bundle: task`` (or ``env``) that nobody gives is that of the bundle. Another task than the
-bundle's is legitimate, as a policy of play does many, and said; another environment or arm is refused.
+An argument with ``of_bundle: task`` (or ``env``, ``camera``, ``image_size``) that nobody gives is that of the bundle.
+Another task than the bundle's is legitimate, as a policy of play does many, and said; another environment or arm, or
+fewer cameras than the bundle's, is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from clam_bringup.graph import Argument, Graph, Node
 from clam_core.bundle_file import parse_paths, read_spec, same_task
 from clam_core.doctor.arm import check_arm
-from clam_core.envs import ENVS
+from clam_core.envs import ENVS, camera_options
 from clam_core.errors import ClamError
 from clam_core.spec import EnvironmentSpec
 
 ARM = "clam_arm"  # package whose nodes obey `command`
+UNSEEN = 84  # [pixels] size of images of a bundle without cameras
 NOWHERE = ("", "unknown")  # what imported recordings did not tell
 
 
@@ -46,8 +49,8 @@ def settle(graph: Graph, texts: Mapping[str, str]) -> tuple[tuple[Node, ...], li
     taken = set[str]().union(*(node.takes for node in graph.nodes if node.present(values)))
     for argument in graph.arguments:
         if argument.of_bundle and argument.name in taken:
-            settled = _env if argument.of_bundle == "env" else _task
-            values[argument.name] = settled(argument, str(values[argument.name]), bundles, warnings)
+            settled = SETTLED[argument.of_bundle]
+            values[argument.name] = settled(argument, values[argument.name], bundles, warnings)
     return graph.nodes_for(values), warnings
 
 
@@ -70,6 +73,23 @@ def _env(argument: Argument, given: str, bundles: list[Bundle], warnings: list[s
     return given
 
 
+def _camera(argument: Argument, given: str, bundles: list[Bundle], _: list[str]) -> str:
+    (bundle,) = bundles
+    if not given:
+        return str(camera_options(bundle.spec).get("camera", ""))
+    shown = {name.strip() for name in given.split(",")}
+    missing = [camera.name for camera in bundle.spec.observation.cameras if camera.name not in shown]
+    if missing:
+        looks = f"bundle '{bundle.path}' looks through {' and '.join(missing)} too"
+        raise ClamError(f"{looks}: leave {argument.name} out, or name all of them")
+    return given
+
+
+def _image_size(argument: Argument, given: int, bundles: list[Bundle], _: list[str]) -> int:
+    (bundle,) = bundles
+    return given or int(camera_options(bundle.spec).get("image_size", UNSEEN))
+
+
 def _task(argument: Argument, given: str, bundles: list[Bundle], warnings: list[str]) -> str:
     if not given:
         return _common(argument, {bundle.spec.task for bundle in bundles})
@@ -88,3 +108,11 @@ def _common(argument: Argument, found: set[str]) -> str:
     if first in NOWHERE:
         raise ClamError(f"the bundle does not say its {argument.of_bundle}: give {argument.name}:=…")
     return first
+
+
+SETTLED: dict[str, Callable[[Argument, Any, list[Bundle], list[str]], Any]] = {
+    "task": _task,
+    "env": _env,
+    "camera": _camera,
+    "image_size": _image_size,
+}

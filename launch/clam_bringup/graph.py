@@ -20,7 +20,8 @@ class Argument:
 
     `only_if`: what other arguments must be for this one to mean anything; else it may only have its default.
     `required_if`: under any of these groups of values its default is none, and it must be given.
-    `of_bundle`: what of the bundle it is where nothing is given, its ``task`` or ``env``; see `clam_bringup.bundles`.
+    `of_bundle`: what of the bundle it is where nothing is given: its ``task``, ``env``, ``camera`` or ``image_size``;
+    see `clam_bringup.bundles`.
     """
 
     name: str

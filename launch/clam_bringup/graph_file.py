@@ -4,7 +4,7 @@ description: one line
 namespace: ${namespace}          # optional, of all nodes
 arguments:
   task: {type: str, default: assembly, description: …}      # or required: true; choices: […]; only_if: {…};
-                                                             # required_if: [{…}]; of_bundle: task (or env)
+                                                             # required_if: [{…}]; of_bundle: task (or env, …)
 include:                         # optional: nodes of other graphs, see `clam_bringup.include`
   - {graph: arm, arguments: {backend: mujoco}, unless: {task: assembly}}
 nodes:
@@ -31,7 +31,7 @@ from clam_bringup.include import Include, include
 from clam_core.errors import ClamError, did_you_mean
 
 ARGUMENT_KEYS = ("type", "description", "required", "default", "choices", "only_if", "required_if", "of_bundle")
-OF_BUNDLE = ("task", "env")
+OF_BUNDLE = {"task": "", "env": "", "camera": "", "image_size": 0}  # and the default that says: nothing given
 INCLUDE_KEYS = ("graph", "arguments", "only_if", "unless")
 NODE_KEYS = ("package", "executable", "name", "parameters", "only_if", "unless", "on_exit", "respawn")
 
@@ -108,9 +108,10 @@ def _argument(name: str, data: Any) -> Argument:
         required_if=tuple(_groups(data.get("required_if"), f"required_if of argument '{name}'")),
         of_bundle=str(data.get("of_bundle", "")),
     )
-    if argument.of_bundle and (argument.of_bundle not in OF_BUNDLE or argument.default != ""):
+    if argument.of_bundle and argument.default != OF_BUNDLE.get(argument.of_bundle):
         wrong = f"of_bundle '{argument.of_bundle}' and default {argument.default!r}"
-        raise ClamError(f"argument '{name}' has {wrong}: of_bundle is {' or '.join(OF_BUNDLE)}, its default ''")
+        sound = ", ".join(f"{key} with default {default!r}" for key, default in OF_BUNDLE.items())
+        raise ClamError(f"argument '{name}' has {wrong}: of_bundle is {sound}")
     if argument.required == ("default" in data):
         raise ClamError(f"argument '{name}' must have either a default or required: true")
     for value in (*argument.choices, *([] if argument.required else [argument.default])):

@@ -41,15 +41,23 @@ def make_env_of(spec: EnvironmentSpec, env: str | None = None, task: str | None 
     Raises:
         ClamError: see `make_env`; or the environment cannot show the spec's cameras.
     """
-    env, task = env or spec.env, task or spec.task
+    return make_env(env or spec.env, task or spec.task, **camera_options(spec))
+
+
+def camera_options(spec: EnvironmentSpec) -> dict[str, Any]:
+    """What `make_env` needs to show the cameras of `spec`: ``camera`` and ``image_size``, or nothing if it has none.
+
+    Raises:
+        ClamError: they are not square, or of several sizes.
+    """
     cameras = spec.observation.cameras
     if not cameras:
-        return make_env(env, task)
+        return {}
     size = cameras[0].height
     if any((camera.height, camera.width) != (size, size) for camera in cameras):
         seen = ", ".join(f"{camera.name} {camera.width}x{camera.height}" for camera in cameras)
         raise ClamError(f"an environment shows square cameras of one size, this policy sees {seen}; use another policy")
-    return make_env(env, task, image_size=size, camera=",".join(camera.name for camera in cameras))
+    return {"camera": ",".join(camera.name for camera in cameras), "image_size": size}
 
 
-__all__ = ["ENVS", "Environment", "Step", "make_env", "make_env_of"]
+__all__ = ["ENVS", "Environment", "Step", "camera_options", "make_env", "make_env_of"]

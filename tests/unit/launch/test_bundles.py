@@ -15,17 +15,18 @@ from clam_bringup.graph_file import load_graph, parse_graph
 from clam_core.bundle_file import FORMAT_VERSION
 from clam_core.envs.kitchen_spec import kitchen_spec
 from clam_core.errors import ClamError
-from clam_core.spec import EnvironmentSpec
+from clam_core.spec import CameraSpec, EnvironmentSpec
 
 
 @pytest.fixture
 def write(tmp_path: Path, point_spec: EnvironmentSpec) -> Callable[..., str]:
     """``write(env, task)`` is the folder of a bundle; in the kitchen and on the robot it commands the arm."""
 
-    def make(env: str, task: str) -> str:
+    def make(env: str, task: str, *cameras: CameraSpec) -> str:
         folder = tmp_path / f"{env}-{task}"
         folder.mkdir()
         spec = kitchen_spec(task) if env in ("kitchen", "wx250s") else point_spec
+        spec = replace(spec, observation=replace(spec.observation, cameras=cameras))
         description = {"format_version": FORMAT_VERSION, "spec": replace(spec, env=env, task=task).to_json()}
         (folder / "bundle.json").write_text(json.dumps(description))
         (folder / "weights.safetensors").touch()
@@ -49,6 +50,24 @@ def test_task_and_environment_are_those_of_the_bundle(write: Any) -> None:
     assert nodes["kitchen"]["task"] == nodes["evaluator"]["task"] == "push-button" and not warnings
     nodes, _ = settled("evaluate", bundle=write("wx250s", "tidy-up"), out="x", robot="interbotix")
     assert nodes["evaluator"]["task"] == "tidy-up"
+
+
+def test_cameras_are_those_that_the_bundle_looks_through_and_more_where_somebody_wants_to_see_them(write: Any) -> None:
+    nodes, _ = settled("policy", bundle=write("gym", "Pendulum-v1"))
+    assert nodes["sim_bridge"]["camera"] == "" and nodes["sim_bridge"]["image_size"] > 0
+    bundle = write("kitchen", "push-button", CameraSpec("external", 64, 64), CameraSpec("over_shoulder", 64, 64))
+    nodes, warnings = settled("policy", bundle=bundle)
+    bridge = nodes["sim_bridge"]
+    assert (bridge["camera"], bridge["image_size"], warnings) == ("external,over_shoulder", 64, [])
+    bridge = settled("policy", bundle=bundle, camera="over_shoulder, wrist,external", image_size="128")[0]["sim_bridge"]
+    assert (bridge["camera"], bridge["image_size"]) == ("over_shoulder, wrist,external", 128)
+    with pytest.raises(ClamError, match="looks through over_shoulder too: leave camera out"):
+        settled("policy", bundle=bundle, camera="external")
+    wide = write("kitchen", "reach-block", CameraSpec("external", 48, 64))
+    with pytest.raises(ClamError, match="square cameras of one size, this policy sees external 64x48"):
+        settled("policy", bundle=wide)
+    bridge = settled("policy", bundle=wide, camera="external", image_size="64")[0]["sim_bridge"]
+    assert (bridge["camera"], bridge["image_size"]) == ("external", 64)
 
 
 def test_bundles_of_one_task_may_spell_it_differently(write: Any) -> None:
@@ -114,8 +133,15 @@ def test_a_missing_bundle_is_refused_and_graphs_without_one_ask_for_none(tmp_pat
     assert nodes["sim_bridge"]["task"] == "assembly" and not warnings
 
 
-@pytest.mark.parametrize("argument", [{"of_bundle": "rate", "default": ""}, {"of_bundle": "task", "default": "x"}])
-def test_an_unsound_of_bundle_is_refused(argument: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "argument",
+    [
+        {"type": "str", "of_bundle": "rate", "default": ""},
+        {"type": "str", "of_bundle": "task", "default": "x"},
+        {"type": "int", "of_bundle": "image_size", "default": 84},
+    ],
+)
+def test_an_unsound_of_bundle_is_refused(argument: dict[str, Any]) -> None:
     node = {"package": "p", "executable": "e", "name": "n"}
-    with pytest.raises(ClamError, match="of_bundle is task or env, its default ''"):
-        parse_graph("g", {"arguments": {"a": {"type": "str", **argument}}, "nodes": [node]})
+    with pytest.raises(ClamError, match="of_bundle is task with default '', env with"):
+        parse_graph("g", {"arguments": {"a": argument}, "nodes": [node]})
