@@ -77,6 +77,7 @@ class StageRun:
 
     def prepare(self) -> None:
         """What the first update needs."""
+        _set_mode(self.method, self.stage, training=True)
         self.average = MovingAverage(self.stage.modules, self.stage.optimization.ema)
         self.loss = parallel(self.stage, self.process)
         if self.config.compile:
@@ -86,7 +87,6 @@ class StageRun:
 
     def update(self, update: int) -> Losses:
         """One gradient step."""
-        _set_mode(self.method, self.stage, training=True)
         with torch.autocast(self.process.device.type, torch.bfloat16, enabled=self.config.bf16):
             losses: Losses = self.loss(update)
         self.optimizer.zero_grad()
@@ -112,7 +112,7 @@ class StageRun:
         self.log.write(self.number, self.stage.name, update, values | rates)
 
     def _evaluate(self, update: int) -> None:
-        """Held-out metrics of the averaged weights; the best so far are kept."""
+        """Held-out metrics of the averaged weights, in evaluation mode; the best so far are kept."""
         _set_mode(self.method, self.stage, training=False)
         with self.average.applied():
             self.metrics = self.stage.metrics()
@@ -124,6 +124,7 @@ class StageRun:
                     save_best(self.checkpoints, Position(self.number, update), self.method)
             rolled = self._roll_out(update)
         self.log.write(self.number, self.stage.name, update, self.metrics | rolled)
+        _set_mode(self.method, self.stage, training=True)
 
     def _roll_out(self, update: int) -> dict[str, float]:
         every, roll_out = self.config.rollouts.every, self.around.roll_out
