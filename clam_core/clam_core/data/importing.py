@@ -80,12 +80,10 @@ class ImportReport:
         return tuple(name for name, note in self.notes if note.startswith("recovered"))
 
 
-def import_all(
-    source: Source, out: str | Path, *, actions: bool, unique: bool = False, progress: bool | None = False
-) -> ImportReport:
+def import_all(source: Source, out: str | Path, *, actions: bool, progress: bool | None = False) -> ImportReport:
     """Write the sound episodes of `source` to dataset folder `out`, with their actions or without.
 
-    With `unique` an episode that was there before is rejected (`identity`).
+    An episode that was there before is rejected (`identity`).
 
     Raises:
         ClamError: `out` exists, or no episode is sound.
@@ -107,8 +105,7 @@ def import_all(
                 if source.info.kind == "play" and episode.success:
                     raise EpisodeError("a successful episode does not belong into play data")
                 same = identity(episode.seed, episode.observations["state"])
-                if unique:
-                    check_new(same, seen)
+                check_new(same, seen)
                 if writer is None:
                     writer = StoreWriter(out, source.info, actions=actions, stamps=episode.stamps is not None)
                     stack.enter_context(writer)

@@ -50,7 +50,7 @@ def import_rosbag(
     options = options or ImportOptions()
     check_free(Path(out))
     source = RosbagSource(Path(src), options, topics or Topics(), tolerance, progress)
-    return import_all(source, out, actions=options.actions, unique=True, progress=progress)
+    return import_all(source, out, actions=options.actions, progress=progress)
 
 
 class RosbagSource:
