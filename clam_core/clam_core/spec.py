@@ -6,7 +6,8 @@ the live robot.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,12 @@ class ActionSpec:
     def clip(self, action: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """``(..., A)`` clipped to the limits."""
         return np.clip(np.asarray(action, dtype=np.float64), self.low, self.high)
+
+
+def widest(specs: Sequence[ActionSpec]) -> ActionSpec:
+    """The first one, with limits that hold those of all; they must have its names."""
+    low, high = (np.array([getattr(spec, side) for spec in specs]) for side in ("low", "high"))
+    return replace(specs[0], low=tuple(low.min(0).tolist()), high=tuple(high.max(0).tolist()))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from clam_core.data.provenance import provenance
 from clam_core.data.store import EpisodeStore
 from clam_core.data.store_writer import StoreWriter, check_free
 from clam_core.errors import ClamError, did_you_mean
-from clam_core.spec import EnvironmentSpec
+from clam_core.spec import EnvironmentSpec, widest
 
 SEVERAL = "several"  # the task or kind of a dataset that holds more than one
 
@@ -188,6 +188,5 @@ def _check_alike(stores: list[EpisodeStore]) -> None:
 def _joint_spec(stores: list[EpisodeStore]) -> EnvironmentSpec:
     """The first spec, with the widest action limits and the longest episodes of all."""
     specs = [store.info.spec for store in stores]
-    low, high = (np.array([getattr(spec.action, side) for spec in specs]) for side in ("low", "high"))
-    action = replace(specs[0].action, low=tuple(low.min(0).tolist()), high=tuple(high.max(0).tolist()))
+    action = widest([spec.action for spec in specs])
     return replace(specs[0], action=action, max_steps=max(spec.max_steps for spec in specs))

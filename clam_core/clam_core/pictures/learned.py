@@ -92,7 +92,8 @@ class Learned:
                 raise ClamError(f"the {role} data of run '{self.run}' is not at '{path}'; give --data {role}=DIR")
             stores.append(EpisodeStore.open(path, actions=role == "labeled"))
             found = stores[-1].info.spec
-            if (found.observation, found.action) != (spec.observation, spec.action):
+            acts_alike = role != "labeled" or found.action.names == spec.action.names
+            if found.observation != spec.observation or not acts_alike:
                 raise ClamError(
                     f"dataset '{path}' of {found.env}/{found.task} has other observations or actions than run "
                     f"'{self.run}' learned from ({spec.env}/{spec.task}); give --data {role}=DIR"

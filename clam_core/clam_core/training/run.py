@@ -25,6 +25,7 @@ from clam_core.methods.base import Datasets, image_config
 from clam_core.plain import from_plain, to_plain
 from clam_core.spec import EnvironmentSpec
 from clam_core.training.checkpoint import load_checkpoint
+from clam_core.training.common_spec import common_spec
 from clam_core.training.config import Config
 from clam_core.training.distributed import Process, join_processes
 from clam_core.training.sampler import Sampler
@@ -55,14 +56,7 @@ def open_data(uses: tuple[str, ...], config: Config, device: torch.device) -> Op
             raise ClamError(f"this method needs a dataset of role '{role}': give data.{role}=DIR")
         stores[role] = [EpisodeStore.open(path, actions=role == "labeled") for path in paths]
     # The task is that of the demonstrations, if there are any: play has none of its own.
-    spec = stores["expert" if "expert" in uses else uses[0]][0].info.spec
-    for store in (store for of_role in stores.values() for store in of_role):
-        other = store.info.spec
-        if (other.observation, other.action) != (spec.observation, spec.action):
-            raise ClamError(
-                f"dataset '{store.path}' of {other.env}/{other.task} has other observations or actions than those "
-                f"of {spec.env}/{spec.task}; use datasets of one robot and one set of topics"
-            )
+    spec = common_spec(stores, "expert" if "expert" in uses else uses[0])
     provenance = {
         role: [{"path": str(s.path), "episodes": s.num_episodes, **s.info.provenance} for s in of_role]
         for role, of_role in stores.items()

@@ -9,6 +9,7 @@ import yaml
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from clam_core.bundle_file import read_spec
 from clam_core.cli import main
 from clam_core.data.bag_integrity import seal
 from clam_core.data.importing import ImportOptions
@@ -159,3 +160,24 @@ def test_a_robot_in_a_namespace_needs_no_options(tmp_path):
     a, b = (EpisodeStore.open(tmp_path / name) for name in "ab")
     assert a.info.spec == b.info.spec
     np.testing.assert_array_equal(a.episode(0).actions, b.episode(0).actions)
+
+
+def test_play_and_demonstrations_of_a_robot_train_a_policy_together(tmp_path):
+    """Their commands were as wide as they were, and demonstrations are imported without them."""
+    play, expert = (str(tmp_path / kind) for kind in ("play", "expert"))
+    for index, seconds in enumerate((4.0, 4.2, 4.4)):
+        write(tmp_path / "bags/play" / str(index), seconds)
+        write(tmp_path / "bags/expert" / str(index), seconds - 1)
+    told = ["--task", "tidy-up", "--rate", "5", "--image-size", "64"]
+    for kind, more in (("play", []), ("expert", ["--no-actions"])):
+        folder = str(tmp_path / "bags" / kind)
+        assert main(["import", "rosbag", folder, "--out", str(tmp_path / kind), "--kind", kind, *told, *more]) == 0
+    limits = [EpisodeStore.open(folder, actions=False).info.spec.action for folder in (play, expert)]
+    assert limits[0].high > limits[1].high
+    data = [f"data.unlabeled=[{play},{expert}]", f"data.labeled={play}", f"data.expert={expert}"]
+    few = [f"{stage}_training.updates=2" for stage in ("lam", "policy")]
+    batches = [f"{stage}.batch_size=4" for stage in ("lam_training", "policy_training", "grounding")]
+    run = str(tmp_path / "run")
+    preset = ["clam", "--preset", "recommended/kitchen-cpu", "device=cpu", "--out", run]
+    assert main(["train", *preset, *data, *few, *batches]) == 0
+    assert read_spec(f"{run}/bundle").action == limits[0]
