@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Iterable
@@ -26,11 +27,13 @@ class Taken(Exception):
 class Claims:
     """A locked file for each name, in this ROS domain: until `close`, and while a process lives that inherited it.
 
-    Only graphs of one user see each other's. Files stay, locks end with their processes however these end.
+    Only graphs of one user see each other's: nobody else may write into the folder, or a prepared link there would be
+    written to. Files stay, locks end with their processes however these end.
     """
 
     def __init__(self, domain: str) -> None:
-        self.folder = Path(tempfile.gettempdir()) / f"clam-nodes-{os.getuid()}" / f"domain-{domain}"
+        self.folder = Path(tempfile.gettempdir()) / f"clam-nodes-{os.getuid()}"
+        self.domain = domain
         self.files: list[int] = []
 
     def take(self, names: Iterable[str], patience: float) -> None:
@@ -49,9 +52,13 @@ class Claims:
             raise
 
     def _take(self, name: str, end: float) -> None:
+        path = self.folder / f"{self.domain}.{name.strip('/').replace('/', '.')}"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            file = os.open(self.folder / name.strip("/").replace("/", "."), os.O_RDWR | os.O_CREAT, 0o600)
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            state = self.folder.lstat()
+            if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o022:
+                raise PermissionError(0, "others may write there")
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise ClamError(f"cannot note in '{self.folder}' which nodes run ({error.strerror}): set TMPDIR") from error
         self.files.append(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from launch_ros.actions import Node as LaunchNode
 from clam_bringup.bundles import settle
 from clam_bringup.graph import RESPAWN_DELAY, Argument, Graph, Node, text
 from clam_bringup.graph_file import load_graph
+from clam_bringup.processes import PATIENCE
 from clam_bringup.twins import claim
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
@@ -73,6 +75,8 @@ def _node(node: Node) -> LaunchNode:
         namespace=node.namespace or None,
         parameters=[dict(node.parameters)],
         output="screen",
+        sigterm_timeout=str(PATIENCE[signal.SIGINT]),
+        sigkill_timeout=str(PATIENCE[signal.SIGTERM]),
         on_exit=_on_exit(node),
         respawn=node.respawn,
         respawn_delay=RESPAWN_DELAY,

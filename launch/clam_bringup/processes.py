@@ -155,6 +155,8 @@ class Processes:
         return status
 
     def _print(self, text: str) -> None:
-        with self._print_lock:
-            sys.stdout.write(text)
+        """To whom reads it, if anybody does: a full disk, or a `head` that has seen enough, must not stop the nodes."""
+        with self._print_lock, suppress(OSError, ValueError):
+            encoding = sys.stdout.encoding or "utf-8"
+            sys.stdout.write(text.encode(encoding, errors="replace").decode(encoding))
             sys.stdout.flush()

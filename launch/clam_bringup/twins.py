@@ -56,7 +56,8 @@ def _refusal(name: str, domain: str, process: str, others: str = "") -> ClamErro
 
 
 def full_name(node: Node, within: str = "") -> str:
-    """With its namespaces, as the graph of ROS knows it."""
+    """With its namespaces, as the graph of ROS knows it; an absolute one does not lie `within` another."""
+    within = "" if node.namespace.startswith("/") else within
     parts = (*within.split("/"), *node.namespace.split("/"), node.name)
     return "/" + "/".join(part for part in parts if part)
 

@@ -105,6 +105,22 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch
         Claims("0").take(["/a"], patience=0.0)
 
 
+def test_a_folder_that_others_may_write_to_and_a_link_in_it_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    claims, thesis = Claims("0"), tmp_path / "thesis.tex"
+    thesis.write_text("300 pages")
+    claims.folder.mkdir(mode=0o700)
+    (claims.folder / "0.a").symlink_to(thesis)
+    with pytest.raises(ClamError, match="set TMPDIR"):
+        claims.take(["/a"], patience=0.0)
+    claims.folder.chmod(0o777)
+    with pytest.raises(ClamError, match="others may write there"):
+        claims.take(["/b"], patience=0.0)
+    assert thesis.read_text() == "300 pages"
+
+
 def test_a_domain_that_is_none_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROS_DOMAIN_ID", "abc")
     with pytest.raises(ClamError, match=r"ROS cannot start here .*check ROS_DOMAIN_ID") as caught:
@@ -114,4 +130,5 @@ def test_a_domain_that_is_none_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_names_have_all_their_namespaces() -> None:
     assert full_name(BRIDGE) == "/sim_bridge"
-    assert full_name(Node("p", "e", "n", namespace="/a/b/"), "/c") == "/c/a/b/n"
+    assert full_name(Node("p", "e", "n", namespace="a/b/"), "/c") == "/c/a/b/n"
+    assert full_name(Node("p", "e", "n", namespace="/a/b"), "/c") == "/a/b/n"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -111,3 +113,23 @@ def test_the_end_of_a_vital_process_or_a_stop_ends_all_also_while_one_waits_to_s
         assert processes.run() == 128 + (signal.SIGTERM if end == "arm" else signal.SIGINT)
         thread.join()
         assert len(camera.file.read_text().split()) == 1
+
+
+@pytest.mark.parametrize("outlet", ["closed", "full", "latin-1"])
+def test_a_process_goes_on_where_nobody_can_take_what_it_says(outlet: str, tmp_path: Path) -> None:
+    """More than a pipe holds, to a reader that has gone, a full disk, or a terminal that lacks the characters."""
+    program = (
+        "import sys; from clam_bringup.processes import Processes; processes = Processes();"
+        "processes.start('talker', ['sh', '-c', sys.argv[1]]); sys.exit(processes.run())"
+    )
+    words = f"i=0; while [ $i -lt 20000 ]; do echo 'a → b'; i=$((i+1)); done; touch {tmp_path}/done"
+    command = [sys.executable, "-c", program, words]
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1" if outlet == "latin-1" else "utf-8"}
+    with open("/dev/full" if outlet == "full" else tmp_path / "log", "w") as file:
+        out = subprocess.PIPE if outlet == "closed" else file
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL, env=environment)
+    if process.stdout is not None:
+        process.stdout.close()
+    process.wait(timeout=120)
+    assert (tmp_path / "done").exists()
+    assert outlet != "latin-1" or (tmp_path / "log").read_text().count("[talker] a ? b\n") == 20000

@@ -25,6 +25,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Task
 
 from clam_core.errors import ClamError, did_you_mean
 from clam_ros.stop_signal import StopSignal
@@ -54,9 +55,13 @@ class Node(LifecycleNode):
         #: Whether the process was told to stop; what waits in a transition has to ask.
         self.should_stop: Callable[[], bool] = lambda: False
         self._choices: dict[str, tuple[str, ...]] = {}
+        self._live: set[str] = set()
+        self._read_at_configure: set[str] = set()
+        self._configuring = self._configured = False
         self._owned: list[tuple[Callable[[Any], Any], Any]] = []
         self._service_group = ReentrantCallbackGroup()
-        self.add_on_set_parameters_callback(self._check_choices)
+        self._job: Task | None = None
+        self.add_on_set_parameters_callback(self._check_parameters)
         self.declare("autostart", True, "Configure and activate at start, without a lifecycle manager.")
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_timer(1.0, self.publish_diagnostics, clock=STEADY)
@@ -73,7 +78,7 @@ class Node(LifecycleNode):
         """Stop working; must be safe to call at any time after `configure`."""
 
     def cleanup(self) -> None:
-        """Release what `configure` made, other than owned entities."""
+        """Release what `configure` made, other than owned entities; must be safe to call at any time."""
 
     def diagnose(self) -> tuple[bytes, str]:
         """Level and one-line message of the node's diagnostic."""
@@ -90,14 +95,19 @@ class Node(LifecycleNode):
         low: float | None = None,
         high: float | None = None,
         choices: Sequence[str] = (),
+        live: bool = False,
     ) -> None:
         """Declare a parameter; its type is that of `default`, numbers lie in [low, high].
+
+        What `configure` reads cannot be set afterwards, as nobody would read it again, unless it is `live`.
 
         Raises:
             ClamError: the value given at start has another type, lies outside the range or is no valid
             choice.
         """
         descriptor = ParameterDescriptor(description=description)
+        if live:
+            self._live.add(name)
         if choices:
             self._choices[name] = tuple(choices)
             descriptor.additional_constraints = "one of: " + ", ".join(choices)
@@ -124,10 +134,15 @@ class Node(LifecycleNode):
 
     def value(self, name: str) -> Any:
         """Value of a declared parameter."""
+        if self._configuring and name not in self._live:
+            self._read_at_configure.add(name)
         return self.get_parameter(name).value
 
-    def _check_choices(self, parameters: list[Parameter]) -> SetParametersResult:
+    def _check_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         for parameter in parameters:
+            if parameter.name in self._read_at_configure and parameter.value != self.value(parameter.name):
+                reason = f"{parameter.name} is read when the node is configured: deactivate and clean it up first"
+                return SetParametersResult(successful=False, reason=reason)
             choices = self._choices.get(parameter.name, ())
             if choices and parameter.value not in choices:
                 mend = did_you_mean(str(parameter.value), choices)
@@ -171,9 +186,11 @@ class Node(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Lifecycle transition; see `configure`."""
+        self._configuring = True
         outcome = self._transition(self.configure)
-        if outcome is not TransitionCallbackReturn.SUCCESS:
-            self._destroy_owned()
+        self._configuring, self._configured = False, outcome is TransitionCallbackReturn.SUCCESS
+        if not self._configured:
+            self._release()
         return outcome
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -190,14 +207,33 @@ class Node(LifecycleNode):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Lifecycle transition; see `cleanup`."""
-        outcome = self._transition(self.cleanup)
-        self._destroy_owned()
-        return outcome
+        return self._release()
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Lifecycle transition from any state: stop and release."""
-        self.close()
+        self._stop()
+        self._release()
         return TransitionCallbackReturn.SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """A transition failed as nobody had foreseen: stop and release, so that the node can be configured again."""
+        if self._configured:
+            self._transition(self.deactivate)
+            self._release()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _stop(self) -> None:
+        if self.active:
+            self.active = False
+            self._transition(self.deactivate)
+
+    def _release(self) -> TransitionCallbackReturn:
+        """What the configured state holds, also where `configure` did not come to its end."""
+        outcome = self._transition(self.cleanup)
+        self._destroy_owned()
+        self._read_at_configure.clear()
+        self._configured = False
+        return outcome
 
     def _transition(self, step: Callable[[], None]) -> TransitionCallbackReturn:
         try:
@@ -219,15 +255,19 @@ class Node(LifecycleNode):
 
     def close(self) -> None:
         """Stop and release everything, whatever the state; also when the context is already shut down."""
-        if self.active:
-            self.active = False
-            self._transition(self.deactivate)
+        self._stop()
         self._transition(self.cleanup)
 
     # Work ---------------------------------------------------------------------------------------------------
 
     def start_job(self, job: Callable[[], Awaitable[int]]) -> None:
-        """Run a coroutine on the executor; the node's process ends with the status it returns."""
+        """Run a coroutine on the executor; the node's process ends with the status it returns.
+
+        Raises:
+            ClamError: the one of before, which a deactivation does not end at once, still runs.
+        """
+        if self._job is not None and not self._job.done():
+            raise ClamError("what was begun before the deactivation is still ending: wait, then activate again")
 
         async def guarded() -> None:
             try:
@@ -240,7 +280,7 @@ class Node(LifecycleNode):
                 self.exit_status = 1
 
         assert self.executor is not None
-        self.executor.create_task(guarded)
+        self._job = self.executor.create_task(guarded)
 
     def facts(self) -> dict[str, str]:
         """Keys and values of the node's diagnostic."""

@@ -38,7 +38,8 @@ class Kitchen(Node):
 
     def __init__(self) -> None:
         super().__init__("kitchen")
-        self.declare("task", task_names()[0], "Task whose layout and rule a reset takes.", choices=task_names())
+        tasks = task_names()
+        self.declare("task", tasks[0], "Task whose layout and rule a reset takes.", choices=tasks, live=True)
         self.declare("seed", 0, "Seed of the next layout; counts up at every reset.", low=0, high=MAX_SEED)
         self.declare("speed", 1.0, "Simulated seconds per second.", low=0.01, high=20.0)
         self.declare("bus_rate", 100.0, "Measurements of the arm [1/s].", low=10.0, high=400.0)
