@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import signal
+import time
 from typing import Any
 
 import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2 (rclpy)")
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
 from clam_ros.node import ERROR, OK, WARN
+from clam_ros.watch import LOOK, Watch
 
 BRIDGE = {"env": "gym", "task": "Pendulum-v1"}
 
@@ -71,3 +73,18 @@ def test_a_watch_of_nobody_is_one_line(start: Any) -> None:
     assert watch.wait() == 1
     (line,) = [line for line in watch.output().splitlines() if line]
     assert "parameter 'nodes' names no node" in line
+
+
+def test_a_watch_that_was_held_up_itself_calls_nobody_dead(make_graph: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_graph(nodes='["/camera"]', silent_after=1.5)
+    watch = Watch()
+    assert watch.autostart()
+    watch._on_diagnostics(DiagnosticArray(status=[DiagnosticStatus(name="/camera")]))
+    later = time.monotonic() + 60.0
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    watch._look()  # a timer is served before the words that wait
+    assert watch.statuses()[1].level == OK
+    for _ in range(round(1.5 / LOOK)):
+        watch._look()
+    assert watch.statuses()[1].level == ERROR and "is silent for" in watch.statuses()[1].message
+    watch.close()

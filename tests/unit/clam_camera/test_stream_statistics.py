@@ -59,3 +59,25 @@ def test_a_device_that_was_reset_gets_a_new_offset() -> None:
     clock = HardwareClock()
     assert clock.to_system(10**12, 5 * 10**12) == 5 * 10**12
     assert clock.to_system(0, 6 * 10**12) == 6 * 10**12
+
+
+def test_a_system_clock_that_is_set_is_followed_forward_and_back() -> None:
+    clock, frame, travel = HardwareClock(), 10**9 // 30, 5_000_000
+
+    def error(step: int, device: int) -> float:
+        true = device + step
+        return (clock.to_system(device, true + travel) - true) * 1e-9
+
+    for index in range(30):
+        assert abs(error(0, index * frame)) < 0.01
+    hour = 3600 * 10**9
+    errors = [error(hour, index * frame) for index in range(30, 60)]
+    assert errors[0] < -3599 and max(map(abs, errors[9:])) < 0.01, "ten frames are late, then it is followed"
+    assert max(abs(error(-hour, index * frame)) for index in range(60, 90)) < 0.01
+
+
+def test_a_few_frames_that_come_late_are_no_clock_that_was_set() -> None:
+    clock, frame, late = HardwareClock(), 10**9 // 30, 800_000_000
+    for index in range(200):
+        stalled = late if index % 20 in range(9) and index > 20 else 0
+        assert abs(clock.to_system(index * frame, index * frame + stalled) - index * frame) < 1_000_000

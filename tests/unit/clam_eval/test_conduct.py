@@ -30,6 +30,8 @@ class FakeRobot:
         self.waits: list[str] = []
         self.faulty = ""
         self.stopped = False  # its e-stop was pressed
+        self.was_stopped = False
+        self.loading: Callable[[], Any] = lambda: None  # what happens while a bundle is loaded
         self.disturbances = 0  # commands while it shall be still
         self.events: list[tuple[float, Callable[[], Any]]] = []  # at a time, what an operator does
 
@@ -54,7 +56,11 @@ class FakeRobot:
         return self.stopped
 
     def barred(self) -> bool:
-        return self.stopped
+        self.was_stopped |= self.stopped
+        return self.was_stopped
+
+    def release(self) -> None:
+        self.was_stopped = False
 
     def disturbed(self) -> bool:
         heard, self.disturbances = self.disturbances > 0, 0
@@ -77,9 +83,12 @@ class FakeRobot:
 
     async def load(self, contender: int) -> None:
         self._tell(f"load {contender}")
+        self.loading()
 
     async def to_ready(self) -> None:
         assert not self.enabled
+        if self.barred():
+            raise ClamError("barred")
         self._tell("ready")
         self.time += 3.0
 
@@ -243,12 +252,43 @@ def test_the_end_of_an_e_stop_does_not_move_the_arm_before_a_person_says_so(atte
     rollout, attended.stopped = attended.rollout, True
     attended.waits = ["arm: e-stop"] * 20
     attended.events = [(110.0, lambda: setattr(attended, "stopped", False))]
-    attended.events += [(500.0, lambda: seen.append((rollout.phase, list(attended.told)))), (501.0, rollout.is_clear)]
+    attended.events += [(500.0, lambda: seen.append((rollout.phase, list(attended.told))))]
+    attended.events += [(501.0, lambda: (rollout.is_clear(), attended.release()))]
     attended.events += [(600.0, rollout.scene_is_reset), (700.0, lambda: rollout.person_says(1.0, attended.time))]
     seen: list[Any] = []
     spent, _ = go(attended, math.inf)
     assert seen == [(Phase.BARRED, ["disable"])] and rollout.score == 1.0
     assert spent.operator > 500 and spent.overhead < 8
+
+
+def test_a_stop_that_ended_before_anybody_looked_does_not_move_the_arm_either(attended: FakeRobot) -> None:
+    """During the rollout before, or while a bundle is loaded."""
+    rollout, attended.was_stopped = attended.rollout, True
+    seen: list[Any] = []
+
+    def look() -> None:
+        seen.append((rollout.phase, list(attended.told)))
+
+    def clear() -> None:
+        assert rollout.is_clear()
+        attended.release()
+
+    attended.loading = lambda: setattr(attended, "was_stopped", True)
+    attended.events = [(200.0, look), (201.0, clear), (300.0, look), (301.0, clear), (400.0, rollout.scene_is_reset)]
+    attended.events += [(500.0, lambda: rollout.person_says(1.0, attended.time))]
+    go(attended, math.inf)
+    assert seen == [(Phase.BARRED, ["disable"]), (Phase.BARRED, ["disable", "load 1"])] and rollout.score == 1.0
+
+
+def test_where_nobody_can_be_asked_a_stop_costs_one_attempt_and_not_all_of_them(simulated: FakeRobot) -> None:
+    simulated.loading = lambda: setattr(simulated, "was_stopped", True)
+    go(simulated)
+    assert simulated.rollout.phase is Phase.INVALID and simulated.rollout.reason == "barred"
+    simulated.loading = lambda: None
+    simulated.rollout = Rollout(Rules(), rate=5.0)
+    simulated.policy = lambda now: (simulated.rollout.command(now), simulated.rollout.simulator_says(0.5))[0]
+    go(simulated)
+    assert simulated.rollout.phase is Phase.SCORED
 
 
 def test_a_person_is_waited_for_when_the_arm_cannot_get_ready(attended: FakeRobot) -> None:

@@ -33,11 +33,14 @@ class FakeNode:
 
 class FakeRobot:
     def __init__(self) -> None:
-        self.let_go_calls = 0
+        self.let_go_calls = self.releases = 0
         self.reason = ""
 
     def let_go(self) -> None:
         self.let_go_calls += 1
+
+    def release(self) -> None:
+        self.releases += 1
 
     def not_ready(self) -> str:
         return self.reason
@@ -99,7 +102,18 @@ def test_the_arm_is_not_released_while_it_is_stopped(desk: Desk, robot: Any) -> 
     rollout, robot.reason = begin(desk, Phase.SCENE), "arm: e-stop"
     assert desk.press("scene_ready") == "not yet: arm: e-stop" and rollout.phase is Phase.SCENE
     robot.reason = ""
+    assert not robot.releases
     assert not desk.press("scene_ready") and rollout.phase is Phase.ENABLING and not robot.let_go_calls
+    assert robot.releases == 1
+
+
+def test_the_arm_is_released_by_a_press_that_counts_and_by_no_other_button(desk: Desk, robot: Any) -> None:
+    rollout = begin(desk)
+    assert desk.press("clear") == "nobody asks for that now"
+    rollout.phase = Phase.SCORING
+    assert not desk.press("score_1") and not robot.releases
+    rollout = begin(desk, Phase.BARRED)
+    assert not desk.press("clear") and rollout.phase is Phase.PREPARING and robot.releases == 1
 
 
 def test_why_the_last_attempt_was_invalid_is_still_shown_in_the_next_one(desk: Desk) -> None:

@@ -69,6 +69,24 @@ def test_an_arm_that_a_person_stopped_is_barred_and_one_with_a_fault_is_not(heal
     for facts in ({"state": "e-stop", "e-stop": "requested"}, {"state": "disabled", "e-stop": "-"}):
         health.hear("/arm", ERROR, "stopped", facts, 100.0)
         assert health.barred()
+        health.release()
+        assert not health.barred()
+
+
+@pytest.mark.parametrize("facts", [{"state": "e-stop", "e-stop": "requested"}, {"state": "disabled", "e-stop": "-"}])
+def test_an_arm_that_was_stopped_and_obeys_again_is_barred_until_it_is_released(
+    health: Health, facts: dict[str, str]
+) -> None:
+    health.hear("/arm", ERROR, "stopped", facts, 100.0)
+    health.hear("/arm", OK, "hold", {"state": "hold", "active": "true", "e-stop": "-"}, 100.1)
+    assert health.barred() and not health.estopped() and not health.not_ready(100.1)
+    health.begin(100.2)
+    assert health.barred(), "the beginning of a rollout says nothing about who is at the arm"
+    health.release()
+    health.hear("/policy", OK, "commanding", {}, 100.3)
+    assert not health.barred()
+    health.hear("/arm", ERROR, "stopped", facts, 100.4)
+    assert health.barred()
 
 
 def test_a_single_warning_of_the_policy_is_none_but_two_in_a_row_are(health: Health) -> None:

@@ -106,3 +106,45 @@ def test_an_e_stop_ends_the_way_to_the_ready_pose_and_its_reset_does_not_go_on(
     with pytest.raises(ClamError, match="e-stop was pressed"):
         asyncio.run(robot.to_ready())
     assert asked == ["ready"]
+
+
+@pytest.mark.parametrize("facts", [{"state": "e-stop", "e-stop": "requested"}, {"state": "disabled", "e-stop": "-"}])
+def test_a_stop_that_came_and_went_while_nobody_looked_keeps_the_arm_where_it_is(
+    robot: RobotClient, health: Health, monkeypatch: pytest.MonkeyPatch, facts: dict[str, str]
+) -> None:
+    asked: list[Any] = []
+
+    async def call(node: Any, client: Any, request: Any, seconds: float) -> Any:
+        asked.append(client)
+        return type("Response", (), {"success": True, "message": ""})
+
+    monkeypatch.setattr("clam_eval.robot_client.call", call)
+    health.hear("/arm", ERROR, "stopped", facts, 1.0)  # while a bundle is loaded
+    health.hear("/arm", OK, "hold", {"state": "hold", "e-stop": "-"}, 2.0)
+    with pytest.raises(ClamError, match="or its torque taken"):
+        asyncio.run(robot.to_ready())
+    assert asked == []
+    robot.release()
+    asyncio.run(robot.to_ready())
+    assert asked == ["ready"]
+
+
+def test_torque_that_goes_and_comes_back_on_the_way_ends_it(
+    robot: RobotClient, health: Health, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    async def call(node: Any, client: Any, request: Any, seconds: float) -> Any:
+        asked.append(client)
+        for state in ("disabled", "hold"):
+            health.hear("/arm", OK, state, {"state": state, "e-stop": "-"}, 0.0)
+        return type("Response", (), {"success": False, "message": "stopped"})
+
+    async def sleep(seconds: float) -> None:
+        pass
+
+    monkeypatch.setattr("clam_eval.robot_client.call", call)
+    monkeypatch.setattr(robot, "sleep", sleep)
+    with pytest.raises(ClamError, match="or its torque taken"):
+        asyncio.run(robot.to_ready())
+    assert asked == ["ready"]

@@ -3,8 +3,11 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections import Counter
 from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -23,6 +26,7 @@ from clam_teleop.invitation import invitation
 from clam_teleop.link_statistics import Answer, LinkStatistics
 from clam_teleop.parameters import ABOUT
 from clam_teleop.reports import OLD, SILENT, Report, read_diagnostic, read_recorder
+from clam_teleop.teleop import Teleop
 
 PAGE = Path(str(files("clam_teleop"))) / "page"
 
@@ -151,3 +155,22 @@ def test_rates_are_of_the_last_second_and_ages_are_percentiles() -> None:
     median, worst = link.ages()
     assert median == pytest.approx(0.5295, abs=0.01) and worst == pytest.approx(0.559, abs=0.02)
     assert [item.command for item in link.answers] == list(range(60))
+
+
+def test_what_the_servers_thread_begins_to_count_meanwhile_ends_no_diagnosis() -> None:
+    class Growing(Counter[str]):
+        """Each key that is taken over, the server counts something new."""
+
+        def __setitem__(self, key: str, value: int) -> None:
+            super().__setitem__(key, value)
+            server.counters[f"after {key}"] += 1
+
+    server = SimpleNamespace(counters=Counter({"messages refused": 2, "second operators": 1}))
+    node: Any = SimpleNamespace(
+        counters=Growing(),
+        link=LinkStatistics(),
+        _server=server,
+        _teleoperator=SimpleNamespace(counts={"messages": 3}, clutch=SimpleNamespace(counts={})),
+    )
+    Teleop._count(node)
+    assert node.counters["messages refused"] == 2 and node.counters["second operators"] == 1

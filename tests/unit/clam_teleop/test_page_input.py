@@ -1,4 +1,4 @@
-"""Keyboard, mouse and gamepad on the page in a real browser: what the server hears of them. No node, no arm."""
+"""Keyboard, mouse, gamepad and headset on the page in a real browser: what the server hears. No node, no arm."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytest.importorskip("aiohttp", reason="needs aiohttp (make setup)")
 
 from clam_core.teleop.messages import InputMessage
 from clam_teleop.access import Access
-from clam_teleop.emulated_headset import Browser, missing
+from clam_teleop.emulated_headset import Browser, Controller, missing, start_session
 from clam_teleop.mailbox import Mailbox, Received
 from clam_teleop.server import ServerSettings, TeleopServer
 
@@ -84,11 +84,20 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def desk(browser: Browser) -> Iterator[Desk]:
+    yield from sit_down(browser.page(emulated=False, size=(900, 700)))
+
+
+@pytest.fixture
+def headset(browser: Browser) -> Iterator[Desk]:
+    yield from sit_down(browser.page())
+
+
+def sit_down(page: Any) -> Iterator[Desk]:
+    """`page` with a server of its own, which ends with the test."""
     mailbox = Mailbox()
     server = TeleopServer(ServerSettings("127.0.0.1", 0, Access(TOKEN, [])), mailbox)
     server.start()
     server.show(dict(STATUS))
-    page = browser.page(emulated=False, size=(900, 700))
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.goto(f"http://localhost:{server.port}/{TOKEN}/")
@@ -202,3 +211,20 @@ def test_the_help_can_be_opened_by_the_keyboard(desk: Desk) -> None:
     desk.keyboard.down("Enter")
     desk.hears(lambda message: "record" in message.buttons, "Enter elsewhere")
     desk.keyboard.up("Enter")
+
+
+@pytest.mark.parametrize("leading", ["right", "left"])
+def test_any_button_of_the_other_hand_is_the_estop_and_none_of_the_leading_one(headset: Desk, leading: str) -> None:
+    headset.page.locator("#hand").select_option(leading)
+    start_session(headset.page)
+    headset.hears(lambda message: message.device == "headset", "the headset")
+    faces = {"right": ("a-button", "b-button"), "left": ("x-button", "y-button")}
+    other = "left" if leading == "right" else "right"
+    for hand in (other, leading):
+        controller = Controller(headset.page, hand)
+        for name in ("trigger", "squeeze", "thumbstick", *faces[hand]):
+            controller.button(name, 1)
+            pressed = [("estop" in message.buttons) for message in headset.next()]
+            assert all(pressed) if hand == other else not any(pressed), (hand, name)
+            controller.button(name, 0)
+            assert not any(message.buttons for message in headset.next()), (hand, name)

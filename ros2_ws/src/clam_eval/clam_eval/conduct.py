@@ -33,7 +33,10 @@ class Robot(Protocol):
         """Whether somebody has pressed the e-stop, here or at the robot."""
 
     def barred(self) -> bool:
-        """Whether somebody has stopped the arm, or taken its torque: a person may be at it."""
+        """Whether somebody has stopped the arm, or taken its torque, since `release`: a person may be at it."""
+
+    def release(self) -> None:
+        """Nobody is at the arm: a person said so, or there is none."""
 
     def disturbed(self) -> bool:
         """Whether the arm was commanded since the last call, although the policy is off."""
@@ -48,7 +51,7 @@ class Robot(Protocol):
         """The policy node has this bundle, and is active but disabled."""
 
     async def to_ready(self) -> None:
-        """The arm is at its ready pose."""
+        """The arm is at its ready pose. It does not move there while it is barred."""
 
     async def reset_scene(self, trial: Trial) -> None:
         """A simulator places the things; at a real robot nothing happens."""
@@ -162,6 +165,8 @@ async def _until_ready(robot: Robot, rollout: Rollout, patience: float, say: Cal
         if robot.now() - begin > patience:
             raise ClamError(f"not ready within {patience:g} s: {reason}")
         await robot.sleep(0.1)
+    if not rollout.rules.by_person:
+        robot.release()  # there is nobody to ask
     say("")
     return robot.now() - begin if barred and rollout.rules.by_person else 0.0
 

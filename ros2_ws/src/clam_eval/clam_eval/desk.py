@@ -120,6 +120,8 @@ class Desk:
             refusal = apply(button, self._rollout, now)
         if not refusal:
             self._doubles.taken(button, now)
+        if not refusal and button in RELEASES:
+            self._robot.release()  # at once: what stops the arm after this press must bar it again
         if not refusal and button not in (*RELEASES, *CORRECTIONS):
             self._robot.let_go()  # now, whatever the attempt waits for
         self._notice = (refusal or f"{button.replace('_', ' ')}: taken", not refusal, now)

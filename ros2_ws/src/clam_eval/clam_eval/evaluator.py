@@ -72,7 +72,7 @@ class Evaluator(Node):
         self.every(TICK, self._tick)
 
     def activate(self) -> None:
-        """Work through the plan."""
+        """Work through the plan; refused while the attempt of before is still ending."""
         assert self._session is not None
         self.start_job(self._session.run)
 

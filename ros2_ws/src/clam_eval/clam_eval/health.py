@@ -38,6 +38,7 @@ class Health:
         self._reports: dict[str, Report] = {}
         self._pictured: float | None = None
         self._since = 0.0
+        self._barred = False
         self.hiccups = 0  # faults of the arm driver since `begin`
 
     def hear(self, name: str, level: int, message: str, facts: dict[str, str], now: float) -> None:
@@ -47,6 +48,7 @@ class Health:
         broken = None if level < ERROR else now if before.broken is None else before.broken
         self.hiccups += name == self._arm and broken == now
         self._reports[name] = Report(level, message, now, warnings, broken, facts)
+        self._barred |= self.estopped() or self.facts(self._arm).get("state") == "disabled"
 
     def picture(self, now: float) -> None:
         """The camera gave a picture."""
@@ -84,8 +86,15 @@ class Health:
         return self.facts(self._arm).get("e-stop", "-") != "-"
 
     def barred(self) -> bool:
-        """Whether somebody has stopped the arm, or taken its torque: a person may be at it."""
-        return self.estopped() or self.facts(self._arm).get("state") == "disabled"
+        """Whether somebody has stopped the arm, or taken its torque, since `release`: a person may be at it.
+
+        It stays so when the arm obeys again, also if nobody asked meanwhile.
+        """
+        return self._barred
+
+    def release(self) -> None:
+        """Nobody is at the arm any more. Means nothing while the arm is still stopped: its next word bars it again."""
+        self._barred = False
 
     def _robot(self, now: float, hiccup: float) -> str:
         arm = self._reports.get(self._arm)

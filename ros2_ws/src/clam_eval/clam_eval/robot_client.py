@@ -79,6 +79,10 @@ class RobotClient:
         """See `Robot`."""
         return self._health.barred()
 
+    def release(self) -> None:
+        """See `Robot`."""
+        self._health.release()
+
     def disturbed(self) -> bool:
         """See `Robot`."""
         disturbed, self._disturbed = self._disturbed, False
@@ -111,8 +115,8 @@ class RobotClient:
         """See `Robot`."""
         why = ""
         for _ in range(TRIES):
-            if self.estopped():  # a reset of it must not let the arm go on
-                raise ClamError("the arm did not get to its ready pose: its e-stop was pressed")
+            if self.barred():  # that it obeys again, already or soon, must not let it go on
+                raise ClamError("the arm did not get to its ready pose: its e-stop was pressed, or its torque taken")
             try:
                 response = await call(self._node, self._ready, Trigger.Request(), MOVE)
             except ClamError as error:

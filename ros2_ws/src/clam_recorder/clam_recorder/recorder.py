@@ -88,6 +88,7 @@ class Recorder(Node):
         self._publish_status = self.publish(String, names.RECORD_STATUS, STREAM)
         self._publish_mark = self.publish(String, names.RECORD_MARK, STREAM)
         self._heard.discover()
+        self._heard.check_complete()
         self.every(0.2, self._heard.discover)
         self.every(BEAT, self._monitor.beat)
         self.every(STATUS_PERIOD, self._tick)
@@ -198,6 +199,7 @@ class Recorder(Node):
         if not self.active or self._session is None or self._heard is None:
             raise ClamError("the recorder is not active: activate it first")
         self._heard.discover()
+        self._heard.check_complete()
         unpublished = self._heard.unpublished()
         self._session.about = self._about()
         marks = {self._mark_topic: recorded_topics.STRING} if self._marks else {}

@@ -31,10 +31,15 @@ class Subscriptions:
         self._on_message = on_message
         self._subscribed: dict[str, tuple[Any, bool]] = {}  # subscription, whether it is best effort
         self._heard: set[str] = set()
+        #: Topics that cannot be heard, and why.
+        self.left_out: dict[str, str] = {}
 
     def discover(self) -> None:
-        """Subscribe to what is not subscribed yet, or not as its publishers want; of an optional topic only then."""
-        silent = [topic for topic in self.topics if topic not in self._heard]
+        """Subscribe to what is not subscribed yet, or not as its publishers want; of an optional topic only then.
+
+        A topic of a type that is not installed is left out, with a warning: an episode of the others may be running.
+        """
+        silent = [topic for topic in self.topics if topic not in self._heard | self.left_out.keys()]
         graph = dict(self._node.get_topic_names_and_types()) if silent else {}
         for topic in silent:
             kind = self.types.get(topic) or self.topics[topic].kind or next(iter(graph.get(topic, ())), "")
@@ -44,12 +49,16 @@ class Subscriptions:
             known = self._subscribed.get(topic)
             if known is not None and known[1] == best_effort:
                 continue
+            try:
+                message = message_class(kind)
+            except ClamError as error:
+                self.left_out[topic] = str(error)
+                self._node.get_logger().warning(f"'{topic}' is not recorded: {error}")
+                continue
             if known is not None:
                 self._node.destroy_subscription(known[0])
             callback = partial(self._receive, topic)
-            subscription = self._node.create_subscription(
-                message_class(kind), topic, callback, ENDPOINT_QOS[best_effort], raw=True
-            )
+            subscription = self._node.create_subscription(message, topic, callback, ENDPOINT_QOS[best_effort], raw=True)
             self._subscribed[topic] = subscription, best_effort
             self.types[topic] = kind
 
@@ -63,6 +72,12 @@ class Subscriptions:
         """Topics that an episode needs and nobody publishes."""
         needed = (topic for topic, item in self.topics.items() if not item.optional)
         return [topic for topic in needed if not self._node.count_publishers(topic)]
+
+    def check_complete(self) -> None:
+        """Raises `ClamError` when a topic that an episode needs is left out."""
+        for topic, why in self.left_out.items():
+            if not self.topics[topic].optional:
+                raise ClamError(f"'{topic}' cannot be recorded: {why}")
 
     def _receive(self, topic: str, data: bytes) -> None:
         self._heard.add(topic)

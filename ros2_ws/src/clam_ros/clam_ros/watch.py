@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
 from clam_core.errors import ClamError
@@ -17,6 +15,8 @@ LEVELS = {Presence.HEARD: OK, Presence.AWAITED: WARN, Presence.MISSING: ERROR, P
 class Watch(Node):
     """Hears /diagnostics, where every node says something each second, and adds one status for each node it expects:
     an error from when that node has said nothing for `silent_after`, because it ended, was killed, or hangs.
+
+    Looks are counted and not seconds: where this node itself was held up, words wait to be heard, and it is no judge.
     """
 
     def __init__(self) -> None:
@@ -26,6 +26,7 @@ class Watch(Node):
         self.declare("silent_after", 3.0, "A node that says nothing for so long is gone [s].", low=1.5, high=60.0)
         self.declare("start_within", 30.0, "Until its first word a node has so much time [s].", low=0.0, high=600.0)
         self._attendance: Attendance | None = None
+        self._looks = 0
         self._known: dict[str, Presence] = {}
 
     def configure(self) -> None:
@@ -36,7 +37,7 @@ class Watch(Node):
         namespace = self.get_namespace().rstrip("/")
         self._attendance = Attendance(
             [name if name.startswith("/") else f"{namespace}/{name}" for name in nodes],
-            time.monotonic(),
+            self._now,
             silent_after=self.value("silent_after"),
             start_within=self.value("start_within"),
         )
@@ -51,10 +52,16 @@ class Watch(Node):
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         if self._attendance is not None:
             for status in message.status:
-                self._attendance.hear(status.name, time.monotonic())
+                self._attendance.hear(status.name, self._now)
+
+    @property
+    def _now(self) -> float:
+        """Seconds in which this node could have heard something."""
+        return self._looks * LOOK
 
     def _look(self) -> None:
         """Publish changes at once, and log what people must see."""
+        self._looks += 1
         if not self.active or self._attendance is None:
             return
         before, self._known = self._known, self._presences()
@@ -89,20 +96,18 @@ class Watch(Node):
     def _presences(self) -> dict[str, Presence]:
         if not self.active or self._attendance is None:
             return {}
-        now = time.monotonic()
-        return {name: self._attendance.presence(name, now) for name in self._attendance.names}
+        return {name: self._attendance.presence(name, self._now) for name in self._attendance.names}
 
     def _line(self, name: str) -> str:
         """One line about a node."""
         assert self._attendance is not None
-        now = time.monotonic()
-        silence = self._attendance.silence(name, now)
+        silence = self._attendance.silence(name, self._now)
         return {
             Presence.HEARD: f"{name} is heard",
             Presence.AWAITED: f"{name} has not been heard yet",
             Presence.MISSING: f"{name} has not been heard for {silence:.0f} s: does it run?",
             Presence.SILENT: f"{name} is silent for {silence:.0f} s: its process has ended or hangs",
-        }[self._attendance.presence(name, now)]
+        }[self._attendance.presence(name, self._now)]
 
 
 def main() -> int:

@@ -40,7 +40,8 @@ class Kitchen(Node):
         super().__init__("kitchen")
         tasks = task_names()
         self.declare("task", tasks[0], "Task whose layout and rule a reset takes.", choices=tasks, live=True)
-        self.declare("seed", 0, "Seed of the next layout; counts up at every reset.", low=0, high=MAX_SEED)
+        about = "Seed of the next layout; counts up at every reset."
+        self.declare("seed", 0, about, low=0, high=MAX_SEED, live=True)
         self.declare("speed", 1.0, "Simulated seconds per second.", low=0.01, high=20.0)
         self.declare("bus_rate", 100.0, "Measurements of the arm [1/s].", low=10.0, high=400.0)
         self.declare("scene_rate", 60.0, "Positions of everything, for cameras [1/s].", low=1.0, high=200.0)

@@ -22,11 +22,15 @@ from clam_sim.simulation import MODES
 
 TRIES = 3  # of one seed, when a message of it was lost
 SLICE = 0.25  # [s] between looks at the episode
+SAVED = 10  # episodes between two writings of the results
 SETTLE = 1.0  # [s] after its end in which late messages may still come
 
 
 class Rollouts(Node):
-    """Resets the bridge to each seed, waits until the episode is done, writes JSON, ends with status 0."""
+    """Resets the bridge to each seed, waits until the episode is done, writes JSON, ends with status 0.
+
+    What there is of the results is written every `SAVED` episodes, and when they are interrupted or fail.
+    """
 
     interrupted_status = 130
 
@@ -43,6 +47,7 @@ class Rollouts(Node):
         """Create subscriptions and clients."""
         self._read_status = StatusReader()
         self._lockstep = self.value("mode") == "lockstep"
+        self._results: list[EpisodeResult] = []
         self._begin(seed=-1)
         self.subscribe(JointState, names.STATUS, self._on_status, COLLECT)
         self.subscribe(JointTrajectory, names.COMMAND, self._on_command, COLLECT)
@@ -52,25 +57,45 @@ class Rollouts(Node):
         """Start working through the episodes."""
         self.start_job(self._work)
 
+    def deactivate(self) -> None:
+        """Keep what there is; the work ends with the next look at it."""
+        self._save()
+
+    def _save(self) -> None:
+        if self._results:
+            write_results(Path(self.value("out")), self._results)
+
     async def _work(self) -> int:
-        episodes, seed, out = self.value("episodes"), self.value("seed"), Path(self.value("out"))
+        try:
+            return await self._episodes()
+        except Exception:
+            self._save()
+            raise
+
+    async def _episodes(self) -> int:
+        episodes, seed, results = self.value("episodes"), self.value("seed"), self._results
         await self._wait_for_policy()
         await self._client.wait_until_matched(seed, {names.STATUS: 1})
-        results: list[EpisodeResult] = []
         for index in range(episodes):
             results.append(await self._episode(seed + index))
             self.counters["episodes"] = len(results)
             self.counters["successes"] += results[-1].success
-            if len(results) % 10 == 0 or len(results) == episodes:
+            if len(results) % SAVED == 0 or len(results) == episodes:
+                self._save()
                 self.get_logger().info(
                     f"{self.counters['successes']} successes in {len(results)} of {episodes} episodes"
                 )
-        write_results(out, results)
         return 0
+
+    def _go_on(self) -> None:
+        """Raises `ClamError` after a deactivation: nobody resets the bridge then."""
+        if not self.active:
+            raise ClamError("the rollouts were deactivated: start them again")
 
     async def _wait_for_policy(self) -> None:
         waited = 0.0
         while not self.count_publishers(names.COMMAND):
+            self._go_on()
             if waited > self.value("timeout"):
                 raise ClamError(f"nobody publishes '{names.COMMAND}': is the policy node up?")
             await sleep(self, 0.05)
@@ -79,6 +104,7 @@ class Rollouts(Node):
     async def _episode(self, seed: int) -> EpisodeResult:
         """One episode; repeated where a message was lost, which the same seed makes harmless."""
         for _ in range(TRIES):
+            self._go_on()
             log = self._begin(seed)
             log.episode = (await self._client.reset(seed)).episode
             missing = await self._finish(log)
@@ -93,6 +119,7 @@ class Rollouts(Node):
         timeout, steps, idle = self.value("timeout"), -1, 0.0
         self._check()
         while not await wait_for(self, self._complete, SLICE):
+            self._go_on()
             idle = idle + SLICE if log.steps == steps else 0.0
             steps = log.steps
             if log.done and idle >= SETTLE:

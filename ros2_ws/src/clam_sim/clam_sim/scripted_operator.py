@@ -76,6 +76,11 @@ class ScriptedOperator(Node):
         """Start working through the episodes."""
         self.start_job(self._work)
 
+    def deactivate(self) -> None:
+        """Command nothing more; the work ends, and discards what it records."""
+        if not self._done.done():
+            self._done.set_result(None)
+
     async def _work(self) -> int:
         kind, episodes, seed, record = (self.value(name) for name in ("kind", "episodes", "seed", "record"))
         await self._get_ready(seed, record)
@@ -88,15 +93,21 @@ class ScriptedOperator(Node):
                 )
             keep = seed + attempt in there
             if not keep:
-                keep = keep_episode(kind, await self._attempt(seed + attempt, record))
+                keep = keep_episode(kind, await self._attempt(seed + attempt, record)) and self.active
                 if record:
                     await self._client.record_end(keep=keep)
+            self._go_on()
             attempt += 1
             kept += keep
             self.counters["attempts"], self.counters["kept"] = attempt, kept
             if keep and (kept % 10 == 0 or kept == episodes):
                 self.get_logger().info(f"{kept} of {episodes} {kind} episodes kept, {attempt} attempts")
         return 0
+
+    def _go_on(self) -> None:
+        """Raises `ClamError` after a deactivation."""
+        if not self.active:
+            raise ClamError("the operator was deactivated: start it again")
 
     def _already_there(self) -> frozenset[int]:
         """Seeds that the recorder's folder has: none is to be recorded twice."""
@@ -116,6 +127,7 @@ class ScriptedOperator(Node):
         """Until all that must hear each other do, so that no step is missing in the first bag."""
         readers, waited = 2 if record else 1, 0.0
         while self._command.get_subscription_count() < readers:
+            self._go_on()
             if waited > self.value("timeout"):
                 raise ClamError(f"'{names.COMMAND}' has fewer than {readers} subscribers: is a node down?")
             await sleep(self, 0.05)
@@ -126,11 +138,14 @@ class ScriptedOperator(Node):
         await self._client.wait_until_matched(seed, {names.OBSERVATION: readers, names.STATUS: readers})
 
     async def _attempt(self, seed: int, record: bool) -> bool:
-        """One episode; True if it succeeded at any step."""
+        """One episode; True if it succeeded at any step. A deactivation ends it."""
+        self._go_on()
         self._episode, self._success, self._done = None, False, Future()
         self._operator.reset(seed)
         if record:
             await self._client.record_start()
+        if self._done.done():  # deactivated meanwhile
+            return False
         start = await self._client.reset(seed)
         self._episode = start.episode
         self._act()  # the first observation may have come before the answer to reset
@@ -149,7 +164,7 @@ class ScriptedOperator(Node):
         except MessageRefused as refusal:
             self._refuse(refusal)
             return
-        if self._last is not None and self._sample.stamp == self._answered:
+        if self.active and self._last is not None and self._sample.stamp == self._answered:
             self._command.publish(self._last)  # republished: the bridge has not heard the answer
             return
         self._act()
@@ -169,6 +184,8 @@ class ScriptedOperator(Node):
     def _act(self) -> None:
         """Answer an observation once, when its status is here too: only the status knows of the end."""
         sample, status = self._sample, self._status
+        if not self.active:
+            return
         if sample is None or status is None or sample.stamp != status.stamp or status.episode != self._episode:
             return
         if sample.stamp == self._answered or self._done.done():

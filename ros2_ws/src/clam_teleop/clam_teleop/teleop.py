@@ -202,7 +202,7 @@ class Teleop(Node):
         for cause, count in self._teleoperator.clutch.counts.items():
             self.counters[f"fault {cause}"] = count
         if self._server is not None:
-            for what, count in self._server.counters.items():
+            for what, count in dict(self._server.counters).items():  # a copy: the server's thread may add one
                 self.counters[what] = count
         median, worst = self.link.ages()
         if median == median:  # there was a command
