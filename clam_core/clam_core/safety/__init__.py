@@ -7,6 +7,7 @@
 | lies further from the measured position than the velocity limit allows | refused; scaled if `on_fast` says so |
 | puts the end effector outside the workspace box | refused; a move to a named pose leads back |
 | comes during e-stop, without torque, or without a sound measurement | refused |
+| is of a commander that made no pause there, nor at a move to a named pose | refused until it does |
 
 Whatever is refused is counted by reason, and the arm holds. What is accepted is approached at no more than the
 velocity limit, slower at first after the arm was enabled.

@@ -32,7 +32,9 @@ class Checks:
         self._kinematics = kinematics
 
     def position(self, target: Vector) -> None:
-        """Every joint within its position limits."""
+        """Every joint finite and within its position limits."""
+        if not np.isfinite(target).all():  # no comparison below is true of nan
+            raise Refusal(Reason.NOT_FINITE, f"positions are not finite: {target.tolist()}")
         beyond = np.maximum(self._low - target, target - self._high)
         if (beyond > ROUNDING).any():
             worst = int(beyond.argmax())

@@ -14,6 +14,7 @@ from clam_core.safety.limits import Limits
 from clam_core.safety.measurement import Measurement, check_measurement
 from clam_core.safety.reasons import Reason, Refusal
 from clam_core.safety.settings import FilterSettings
+from clam_core.safety.silence import Silence
 from clam_core.safety.trajectory import Trajectory, in_order
 
 Vector = npt.NDArray[np.float64]
@@ -45,6 +46,7 @@ class SafetyFilter:
         self.measured: Measurement | None = None
         self.estopped: str | None = None
         self.commanded_at: float | None = None
+        self.silence = Silence(self.settings.command_timeout)
         self._checks = Checks(limits, kinematics)
         self._low, self._high, self._speed = limits.low, limits.high, limits.speed
         self._enabled_at: float | None = None
@@ -112,6 +114,7 @@ class SafetyFilter:
         self._enabled_at = now
         self._forget()
         self._grip = None
+        self.silence.demand("the switching of torque")
 
     def disable(self) -> None:
         """Torque is off: send nothing."""
@@ -129,6 +132,7 @@ class SafetyFilter:
         if not self.is_fresh(now):
             return self.count(self._no_measurement(now))
         self.estopped = None
+        self.silence.demand("the e-stop")
         if self._enabled_at is not None:
             self._enabled_at = now
         return None

@@ -20,6 +20,7 @@ class Reason(str, Enum):
     COMMAND_TIMEOUT = "command_timeout"  # nobody was refused: commands stopped coming
     ESTOP = "estop"
     TORQUE_OFF = "torque_off"
+    WENT_ON = "went_on"  # a commander made no pause at an e-stop, torque or a move that has ended
     BUSY = "busy"  # a move to home or sleep is under way
     NO_MEASUREMENT = "no_measurement"  # none yet, or the last sound one is too old
     MEASUREMENT_NOT_FINITE = "measurement_not_finite"

@@ -77,7 +77,12 @@ class Trajectory:
 
         No joint is ever faster than `speed` ``(A,)`` [rad/s, m/s]. The time law is the quintic 10τ³ - 15τ⁴ + 6τ⁵,
         whose greatest rate is 15/8 of the mean.
+
+        Raises:
+            Refusal: `end` is not finite.
         """
+        if not np.isfinite(end).all():
+            raise Refusal(Reason.NOT_FINITE, f"positions are not finite: {end.tolist()}")
         duration = max(float((np.abs(end - begin) / speed).max()) * 15 / 8, 0.1)
         tau = np.linspace(0.0, 1.0, max(8, math.ceil(duration / 0.05)) + 1)
         way = 10 * tau**3 - 15 * tau**4 + 6 * tau**5

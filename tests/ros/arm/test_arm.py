@@ -138,8 +138,34 @@ def test_an_estop_stops_a_move_latches_and_is_reset_explicitly(make_robot: Any) 
     robot.refused("estop", 5)
     assert robot.graph.call(Trigger, "estop_reset").success
     robot.says("state", "hold")
-    robot.command(robot.positions)
-    robot.says("state", "active")
+    robot.never_left_its_limits()
+
+
+def test_a_commander_that_goes_on_through_an_estop_and_torque_moves_nothing(make_robot: Any) -> None:
+    robot = make_robot(command_timeout=1.0)
+    timer = robot.swing(0.5)
+    robot.graph.spin_until(lambda: abs(robot.positions[0]) > 0.1, what="the arm under way")
+    assert robot.graph.call(Trigger, "estop").success
+    robot.graph.spin_for(0.5)  # it comes to rest
+    for what, service, request in (
+        ("the e-stop", ("estop_reset", Trigger), Trigger.Request()),
+        ("the switching of torque", ("torque", SetBool), SetBool.Request(data=True)),
+    ):
+        assert robot.graph.call(service[1], service[0], request).success
+        robot.says(
+            "message",
+            f"hold: went_on: a commander went on through {what}: "
+            "stop it, e.g. policy/enable false, then enable it again",
+        )
+        assert robot.facts()["level"] == b"\x01" and int(robot.facts()["refused went_on"]) > 0
+        robot.stays(1.0)
+    robot.graph.probe.destroy_timer(timer)
+    robot.graph.spin_for(2.0)  # the pause
+    start, robot.diagnostics[:] = len(robot.states), []
+    goal = robot.positions + np.array([0.1, 0, 0, 0, 0, 0, 0])
+    robot.command(goal)
+    robot.graph.spin_until(lambda: abs(robot.positions[0] - goal[0]) < 0.02, what="the arm to obey again")
+    assert len(robot.states) > start
     robot.never_left_its_limits()
 
 
@@ -252,6 +278,8 @@ def test_a_driver_that_is_killed_and_started_again_goes_on_within_its_limits(
         ({"backend": "interbotix"}, "install the X-Series packages"),
         ({"robot": "wx200s"}, "valid: workcell, wx250s"),
         ({"velocity_scale": ".inf"}, "velocity_scale"),
+        ({"ready": "[.nan, 0.0, 0.0, 0.0, 0.0, 0.0, 0.05]"}, "parameter 'ready': positions are not finite"),
+        ({"ready": "[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 50.0]"}, "parameter 'ready': joint 'gripper'"),
         ({"workspace_upper": "[.inf, 0.5, 0.7]"}, "limits cannot be switched off"),
         ({"workspace_lower": "[0.5, 0.6, 0.0]"}, "lower must be less"),
     ],

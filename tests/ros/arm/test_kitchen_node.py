@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -14,7 +15,9 @@ pytest.importorskip("rclpy", reason="needs ROS 2 (rclpy)")
 pytest.importorskip("mujoco")
 pytest.importorskip("clam_description")
 
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
 
 from clam_core.envs.kitchen_spec import STATE_NAMES
 from clam_ros.stamps import to_ns
@@ -40,6 +43,21 @@ def test_a_stamp_is_of_the_time_that_was_simulated(make_graph: Any) -> None:
     graph.spin_until(lambda: measured and scenes and observed, what="messages")
     for message in (measured[-1], scenes[-1], observed[-1]):
         assert to_ns(message.header.stamp) <= asked[int(message.position[0]) - 1]
+
+
+def test_every_reset_takes_the_next_seed_or_the_one_that_was_set(make_graph: Any) -> None:
+    graph = make_graph(seed=5)
+    node = graph.add(Kitchen())
+
+    def reset() -> int:
+        answer = graph.call(Trigger, "reset")
+        assert answer.success, answer.message
+        return int(json.loads(answer.message)["seed"])
+
+    assert [reset(), reset()] == [6, 7]  # it began with 5
+    (result,) = node.set_parameters([Parameter("seed", Parameter.Type.INTEGER, 100)])
+    assert result.successful, result.reason
+    assert [reset(), reset()] == [100, 101]
 
 
 def test_without_mujoco_a_kitchen_is_one_line() -> None:

@@ -32,6 +32,9 @@ class FakeBackend:
         self._stamp = self._stamp if self.dead else now
         return Measurement(self._stamp, self.positions.copy())
 
+    def read_anew(self) -> None:
+        self.events.append("anew")
+
     def send(self, setpoint: Any) -> None:
         if self.fails:
             raise ClamError("the bus is down")

@@ -7,6 +7,7 @@ import pytest
 
 from clam_arm.arm_controller import Request
 from clam_arm.arm_model import HOME, SLEEP
+from clam_core.errors import ClamError
 from clam_core.safety import Refusal
 
 
@@ -112,7 +113,7 @@ def test_a_backend_that_fails_is_a_fault_and_not_a_crash(make_rig: Any) -> None:
     assert request(rig, rig.backend.positions) == "no_measurement"
     assert rig.controller.complaint == "the bus is down", "the cause, whatever was refused for it since"
     rig.backend.fails = False
-    rig.tick(5)
+    rig.tick(30)  # longer than the time-out of commands: the move was stopped, and somebody commanded since
     assert rig.state == "hold" and not rig.controller.complaint
     assert request(rig, rig.backend.positions) == ""
 
@@ -136,3 +137,27 @@ def test_torque_comes_after_the_setpoint_that_keeps_the_arm_where_it_is(make_rig
     assert rig.backend.events == ["send", "torque True"]
     rig.controller.switch_torque(False, rig.now)
     assert rig.backend.events[-1] == "torque False"
+
+
+@pytest.mark.parametrize(("dead", "says"), [(True, "last sound measurement is 0.4 s old"), (False, "the bus is down")])
+def test_without_knowing_where_the_arm_is_torque_stays_off(make_rig: Any, dead: bool, says: str) -> None:
+    rig = make_rig()
+    rig.safety.disable()
+    rig.backend.dead, rig.backend.fails = dead, not dead
+    rig.tick(20)
+    rig.backend.events.clear()
+    with pytest.raises(ClamError, match=says) as error:
+        rig.controller.switch_torque(True, rig.now)
+    assert "could jump to its last goal" in str(error.value) and "\n" not in str(error.value)
+    assert not rig.backend.events
+    rig.controller.switch_torque(False, rig.now)
+    assert rig.backend.events == ["torque False"], "off is always possible"
+
+
+def test_a_pose_that_is_no_number_is_refused_like_any_other(make_rig: Any) -> None:
+    rig = make_rig()
+    for pose, gap in (([np.nan, *HOME[1:]], None), ([np.inf, *HOME[1:]], None), (HOME, np.nan)):
+        with pytest.raises(Refusal, match="not_finite"):
+            rig.controller.move("ready", pose, rig.now, gap)
+    rig.tick(5)
+    assert not rig.controller.moving and rig.state == "hold"

@@ -41,7 +41,7 @@ def test_a_point_for_now_keeps_its_time_and_names() -> None:
 
 def test_a_trajectory_starts_at_its_stamp_or_now() -> None:
     assert read(message(0.5, 1.0)).start == 50.0
-    assert read(message(0.5, 1.0, stamp=NOW + 2_000_000_000)).start == pytest.approx(52.0)
+    assert read(message(0.5, 1.0, stamp=NOW + 900_000_000)).start == pytest.approx(50.9)
     assert read(message(0.5, 9.0, stamp=NOW - 5_000_000_000)).start == pytest.approx(45.0)
     assert read(message(0.5, 1.25)).times == [0.5, 1.25]
 
@@ -50,6 +50,14 @@ def test_a_trajectory_starts_at_its_stamp_or_now() -> None:
 def test_a_point_for_another_time_is_refused(seconds: float, says: str) -> None:
     with pytest.raises(Refusal, match=says) as refusal:
         read(message(0.0, stamp=NOW + round(seconds * 1e9)))
+    assert refusal.value.reason is Reason.STALE_COMMAND
+
+
+@pytest.mark.parametrize("times", [(0.5, 1.0), (1.0,), (0.0, 1.0)])
+def test_a_trajectory_that_would_begin_much_later_is_refused(times: tuple[float, ...]) -> None:
+    assert read(message(*times, stamp=NOW + 1_000_000_000)).start == pytest.approx(51.0)
+    with pytest.raises(Refusal, match=r"3600\.000 s from the future, limit 1 s: synchronize clocks") as refusal:
+        read(message(*times, stamp=NOW + 3600 * 10**9))
     assert refusal.value.reason is Reason.STALE_COMMAND
 
 

@@ -47,6 +47,16 @@ def test_a_violating_command_is_refused_counted_and_the_arm_holds(
     assert arm.state == "active"
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_a_trajectory_to_nowhere_is_refused(make_arm: Any, number: float) -> None:
+    arm = make_arm()
+    nowhere = np.array([0.0, number, 0.1, 0.05])
+    with pytest.raises(Refusal, match="not_finite"):
+        arm.filter.check_trajectory(Trajectory(np.array([0.0, 9.0]), np.array([HOME, nowhere])))
+    with pytest.raises(Refusal, match="not_finite"):
+        Trajectory.move(np.array(HOME), nowhere, speed=np.full(4, 0.5), now=arm.now)
+
+
 def test_names_may_come_in_any_order(make_arm: Any) -> None:
     arm = make_arm()
     assert arm.command(0.06, 0.1, 0.05, 0.02, names=("gripper", "slide", "pitch", "yaw")) == ""

@@ -56,15 +56,18 @@ class ArmController:
 
     def command(self, request: Request, now: float) -> Refusal | None:
         """Follow a command from now on, or say why not (and hold, unless a move is under way)."""
+        went_on = self.safety.silence.heard(now)
         if self.moving:
             return self.safety.count(Refusal(Reason.BUSY, f"the arm moves to {self.moving}"))
         self._trajectory = None
-        if len(request.points) == 1 and len(request.times) == 1 and request.times[0] == 0:
-            return self.safety.command(request.names, request.points[0], now)
         try:
             measured = self.safety.ready(now)
+            if went_on is not None:
+                raise went_on
         except Refusal as refusal:
             return self.safety.count(refusal)
+        if len(request.points) == 1 and len(request.times) == 1 and request.times[0] == 0:
+            return self.safety.command(request.names, request.points[0], now)
         try:
             trajectory = Trajectory.build(
                 self.safety.limits.names,
@@ -77,15 +80,18 @@ class ArmController:
             )
             self.safety.check_trajectory(trajectory)
         except Refusal as refusal:
-            return self.refuse(refusal, now)
+            return self._refuse(refusal, now)
         self._trajectory = trajectory
         return None
 
     def refuse(self, refusal: Refusal, now: float) -> Refusal:
         """Count a command that somebody else found wanting, and hold unless a move is under way."""
-        if not self.moving:
-            self.cancel(now)
-        return self.safety.count(refusal)
+        self.safety.silence.heard(now)
+        return self._refuse(refusal, now)
+
+    def pending(self, now: float) -> float:
+        """Seconds until the accepted trajectory begins; 0 if there is none, or it is under way."""
+        return 0.0 if self._trajectory is None else max(0.0, float(self._trajectory.times[0]) - now)
 
     def move(self, name: str, pose: Sequence[float], now: float, gap: float | None = None) -> float:
         """Begin a slow move of the arm's joints ``(J,)`` [rad] to a named pose; returns its duration [s].
@@ -110,6 +116,8 @@ class ArmController:
 
     def cancel(self, now: float) -> None:
         """Stop whatever is under way and hold."""
+        if self.moving:
+            self.safety.silence.demand(f"the move to {self.moving}")
         self._trajectory, self.moving, self.stopped = None, "", True
         self.safety.hold(now)
 
@@ -119,10 +127,16 @@ class ArmController:
         self.safety.estop(now, why)
 
     def switch_torque(self, on: bool, now: float) -> None:
-        """Tell the motors; may block. Between `disable` and `enable` of the filter nothing else sends."""
-        measured = self.safety.measured
-        if on and measured is not None and self.safety.is_fresh(now):
-            self.backend.send(self.safety.setpoint(measured))  # or the arm would jump to its last goal
+        """Tell the motors; may block. Between `disable` and `enable` of the filter nothing else sends.
+
+        Raises:
+            ClamError: the arm cannot do it, or `on` and nobody knows where it is at `now`.
+        """
+        if on:
+            measured = self.safety.measured
+            if measured is None or not self.safety.is_fresh(now):
+                raise ClamError(f"torque is not switched on, or the arm could jump to its last goal: {self._lost(now)}")
+            self.backend.send(self.safety.setpoint(measured))
         self.backend.torque(on)
 
     def distance(self, pose: Sequence[float]) -> float:
@@ -152,9 +166,29 @@ class ArmController:
         refusal = self.safety.command(names, trajectory.at(now), now, returning=bool(self.moving))
         if refusal is not None:
             self.cancel(now)
-        elif now >= trajectory.end:
+        elif now >= trajectory.end and not self._waits_for_silence(trajectory, now):
+            if self.moving:
+                self.safety.silence.demand(f"the move to {self.moving}")
             self._trajectory, self.moving = None, ""
             self.safety.rest()
+
+    def _waits_for_silence(self, trajectory: Trajectory, now: float) -> bool:
+        """A move ends a bit later if somebody commanded shortly before: who stopped for it is then obeyed at once."""
+        late = now >= trajectory.end + self.safety.settings.command_timeout
+        return bool(self.moving) and not late and not self.safety.silence.lasts(now)
+
+    def _refuse(self, refusal: Refusal, now: float) -> Refusal:
+        if not self.moving:
+            self.cancel(now)
+        return self.safety.count(refusal)
+
+    def _lost(self, now: float) -> str:
+        """Why nobody knows where the arm is."""
+        if self.complaint:
+            return self.complaint
+        age = self.safety.measurement_age(now)
+        old = "it was never measured" if age == float("inf") else f"its last sound measurement is {age:.1f} s old"
+        return f"{old}; is its software running, has it power? /diagnostics counts measurements that were refused"
 
     def state(self, now: float) -> State:
         """What the arm does."""

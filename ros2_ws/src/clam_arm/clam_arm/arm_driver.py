@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 
+import numpy as np
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -15,8 +15,10 @@ from clam_arm.arm_controller import ArmController
 from clam_arm.arm_model import HOME, READY, SLEEP, ArmModel, arm_model
 from clam_arm.backend import BACKENDS, Backend, BackendSettings, make_backend
 from clam_arm.command_reader import read_command
+from clam_arm.torque_switch import FOUND, TorqueSwitch
 from clam_core.errors import ClamError
 from clam_core.safety import FilterSettings, Measurement, Refusal, SafetyFilter, State
+from clam_core.safety.checks import Checks
 from clam_core.safety.limits import WORKSPACE_LOWER, WORKSPACE_UPPER
 from clam_ros import names
 from clam_ros.messages import NamedVectorWriter
@@ -72,14 +74,12 @@ class ArmDriver(Node):
         )
         keys = ("horizon", "command_timeout", "measurement_timeout", "startup_time", "startup_speed", "on_fast")
         safety = SafetyFilter(model.limits, model.kinematics, FilterSettings(**{key: self.value(key) for key in keys}))
+        self._ready = self._checked_ready(model)
         self._controller = ArmController(self._connect(model), safety, model.speed(self.value("move_speed")))
+        self._torque = TorqueSwitch(self._controller, lambda seconds: sleep(self, seconds))
         if self._estopped:
             self._controller.estop(time.monotonic(), self._estopped)
         self._max_age = self.value("max_command_age")
-        self._ready = list(self.value("ready"))
-        if len(self._ready) != len(model.limits.names):
-            wanted = ", ".join(model.limits.names)
-            raise ClamError(f"parameter 'ready' has {len(self._ready)} numbers: give one for each of {wanted}")
         fingers = ("left_finger", "right_finger")
         self._joint_states = NamedVectorWriter([*model.limits.names, *fingers])
         self._publish_joint_states = self.publish(JointState, "joint_states", STREAM)
@@ -92,6 +92,18 @@ class ArmDriver(Node):
         self.serve(Trigger, "estop_reset", self._on_estop_reset)
         self.every(1.0 / self.value("rate"), self._tick)
         self.get_logger().info(f"{self.value('robot')} on backend {self.value('backend')}, {self.value('rate'):g} Hz")
+
+    def _checked_ready(self, model: ArmModel) -> list[float]:
+        ready, limits = list(self.value("ready")), model.limits
+        if len(ready) != len(limits.names):
+            raise ClamError(
+                f"parameter 'ready' has {len(ready)} numbers: give one for each of {', '.join(limits.names)}"
+            )
+        try:
+            Checks(limits, model.kinematics).position(np.array(ready))
+        except Refusal as refusal:
+            raise ClamError(f"parameter 'ready': {refusal.text}: give six joints [rad] and the gap [m]") from refusal
+        return ready
 
     def _connect(self, model: ArmModel) -> Backend:
         settings = BackendSettings(
@@ -109,15 +121,23 @@ class ArmDriver(Node):
 
     def activate(self) -> None:
         """Hold where the arm is, if it shall have torque."""
-        assert self._controller is not None
+        controller = self._controller
+        assert controller is not None
+        self._torque.stop()  # of before the deactivation
+        controller.backend.read_anew()
         if self.value("torque"):
-            self._controller.tick(time.monotonic())  # sends nothing yet, but learns where the arm is
-            self._controller.switch_torque(True, time.monotonic())
-            self._controller.safety.enable(time.monotonic())
+            end = time.monotonic() + FOUND
+            controller.tick(time.monotonic())  # sends nothing yet, but learns where the arm is
+            while not controller.safety.is_fresh(time.monotonic()) and time.monotonic() < end:
+                time.sleep(0.01)
+                controller.tick(time.monotonic())
+            controller.switch_torque(True, time.monotonic())
+            controller.safety.enable(time.monotonic())
 
     def deactivate(self) -> None:
         """Send nothing more; the motors keep their last setpoint."""
         if self._controller is not None:
+            self._torque.forget()
             self._controller.cancel(time.monotonic())
             self._controller.safety.disable()
 
@@ -126,6 +146,7 @@ class ArmDriver(Node):
         controller, self._controller = self._controller, None
         if controller is not None:
             self._estopped = controller.safety.estopped
+            self._torque.stop()  # the backend must not be closed under it
             controller.backend.close()
 
     # Timer and topics ---------------------------------------------------------------------------------------
@@ -154,10 +175,12 @@ class ArmDriver(Node):
         )
 
     def _on_command(self, message: JointTrajectory) -> None:
-        controller = self._controller
+        controller, now = self._controller, time.monotonic()
         if not self.active or controller is None:
+            if controller is not None:
+                controller.safety.silence.heard(now)
             return
-        now, ros_now = time.monotonic(), self.get_clock().now().nanoseconds
+        ros_now = self.get_clock().now().nanoseconds
         self.counters["commands"] += 1
         try:
             request = read_command(message, ros_now=ros_now, now=now, max_age=self._max_age)
@@ -192,7 +215,7 @@ class ArmDriver(Node):
         except Refusal as refusal:
             response.success, response.message = False, str(refusal)
             return response
-        end = time.monotonic() + duration + PATIENCE
+        end = time.monotonic() + duration + self.value("command_timeout") + PATIENCE
         while time.monotonic() < end and self.active:
             await sleep(self, 0.05)
             if controller.stopped or (not controller.moving and controller.distance(pose) < ARRIVED):
@@ -207,34 +230,12 @@ class ArmDriver(Node):
         if not self.active or controller is None:
             response.success, response.message = False, "the driver is not active: activate it first"
             return response
-        controller.cancel(time.monotonic())
-        controller.safety.disable()
-        failures: list[str] = []
-
-        def switch() -> None:
-            try:
-                controller.switch_torque(request.data, time.monotonic())
-            except ClamError as error:
-                failures.append(str(error))
-
-        thread = threading.Thread(target=switch, name="torque", daemon=True)  # motors answer slowly
-        thread.start()
-        while thread.is_alive():
-            await sleep(self, 0.02)
-        if request.data and not failures and self.active:
-            controller.safety.enable(time.monotonic())
-            if not await self._is_measured(controller):
-                failures.append("torque is on, but the arm is not measured: see /diagnostics")
-        response.success = not failures
-        response.message = failures[0] if failures else f"torque {'on' if request.data else 'off'}"
+        failure = await self._torque.switch(request.data)
+        if failure:
+            self.get_logger().error(f"torque {'on' if request.data else 'off'}: {failure}")
+        response.success = not failure
+        response.message = failure or f"torque {'on' if request.data else 'off'}"
         return response
-
-    async def _is_measured(self, controller: ArmController) -> bool:
-        """Whether a sound measurement comes within a second: the next service may count on it."""
-        end = time.monotonic() + 1.0
-        while not controller.safety.is_fresh(time.monotonic()) and time.monotonic() < end:
-            await sleep(self, 0.02)
-        return controller.safety.is_fresh(time.monotonic())
 
     def _on_estop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         if self._controller is not None:

@@ -53,6 +53,9 @@ class Backend(Protocol):
     def read(self, now: float) -> Measurement | None:
         """The newest measurement, stamped on the clock of `now` [s]; None before the first."""
 
+    def read_anew(self) -> None:
+        """Nobody has read for a while, or the arm was away: `read` gives nothing that was measured before this call."""
+
     def send(self, setpoint: Vector) -> None:
         """Go to `setpoint` ``(A,)`` [rad, gripper gap m]; it has passed the safety filter."""
 

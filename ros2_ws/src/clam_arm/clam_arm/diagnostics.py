@@ -19,6 +19,7 @@ def facts(controller: ArmController, backend: str, now: float) -> dict[str, str]
         "backend": backend,
         "backend's complaint": controller.complaint or "-",
         "moving to": controller.moving or "-",
+        "trajectory begins in [s]": f"{controller.pending(now):.3f}" if controller.pending(now) else "-",
         "e-stop": safety.estopped or "-",
         "following error [rad]": f"{safety.following_error:.4f}",
         "age of last command [s]": commanded,
@@ -41,4 +42,6 @@ def level(controller: ArmController, now: float, refused_lately: bool) -> tuple[
         return WARN, f"{state.value}, {safety.following_error:.2f} rad behind its setpoint: overloaded or blocked?"
     if refused_lately:
         return WARN, f"{state.value}{last}"
+    if pending := controller.pending(now):
+        return OK, f"{state.value}, a trajectory begins in {pending:.1f} s"
     return OK, f"moves to {controller.moving}" if controller.moving else state.value

@@ -119,6 +119,35 @@ def test_a_restarted_xs_sdk_is_not_trusted_before_it_is_set_up_again(connect: An
     assert backend.read(9.1).stamp == 9.1
 
 
+@pytest.mark.parametrize("away", [False, True])
+def test_after_a_pause_or_an_absence_torque_comes_behind_the_place_where_the_arm_is_now(
+    connect: Any, world: Any, model: Any, away: bool
+) -> None:
+    backend = connect()
+    safety = SafetyFilter(model.limits, model.kinematics, FilterSettings())
+    controller = ArmController(backend, safety, model.speed(0.5))
+    world.publish(SLEEP)
+    controller.tick(5.0)
+    moved = [0.3, *SLEEP[1:]]
+    world.publish(moved)  # somebody turned it by hand
+    if away:
+        controller.tick(9.0)
+        assert "xs_sdk was away" in controller.complaint
+    backend.read_anew()
+    controller.tick(9.02)
+    assert not controller.complaint, "a pause is no absence, and torque sets everything up again"
+    world.calls.clear()
+    with pytest.raises(ClamError, match="could jump to its last goal"):  # what came before may be as old as the pause
+        controller.switch_torque(True, 9.02)
+    assert not world.calls
+    world.publish(moved)
+    controller.tick(9.04)
+    controller.switch_torque(True, 9.04)
+    kinds = [call[0] for call in world.calls]
+    assert kinds.index("group") < kinds.index("torque")
+    assert world.calls[kinds.index("group")][1:] == pytest.approx(moved)
+
+
 @pytest.mark.parametrize("reading", [[-np.pi] * 6, [np.nan] * 6, [np.nan, *SLEEP[1:]]])
 def test_failed_bus_reads_stop_the_arm(connect: Any, world: Any, model: Any, reading: Any) -> None:
     backend = connect()

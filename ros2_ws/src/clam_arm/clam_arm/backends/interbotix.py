@@ -68,7 +68,8 @@ class InterbotixBackend:
         stamp = message.header.stamp
         if message is self._seen or (self._seen is not None and stamp == self._seen.header.stamp):
             return self._measurement  # xs_sdk is dead or late: the old stamp will tell
-        if self._measurement is not None and now - self._measurement.stamp > AWAY:
+        last = self._measurement  # `torque` of another thread may forget it meanwhile
+        if last is not None and now - last.stamp > AWAY:
             self._was_away = True
         if self._was_away:
             raise ClamError("xs_sdk was away and may have been restarted: call torque with true to set it up again")
@@ -79,6 +80,12 @@ class InterbotixBackend:
         arm = [position[where[name]] for name in self._limits.joints]
         self._measurement = Measurement(now, np.array([*arm, gap], dtype=np.float64))
         return self._measurement
+
+    def read_anew(self) -> None:
+        """Joint states that came before count as seen: they may be as old as the pause. A pause is no absence."""
+        with self._core.js_mutex:
+            self._seen = self._core.joint_states
+        self._measurement, self._was_away = None, False
 
     def send(self, setpoint: Vector) -> None:
         """One group message; one for the gripper when its gap changed."""

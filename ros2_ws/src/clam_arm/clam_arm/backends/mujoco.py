@@ -75,6 +75,9 @@ class MujocoBackend:
             raise ClamError(self._refusal or f"the kitchen is silent on '{self._topic}': {MEND}")
         return latest
 
+    def read_anew(self) -> None:
+        """Nothing to do: the kitchen's stamps tell how old a measurement is."""
+
     def send(self, setpoint: Vector) -> None:
         """One message."""
         self._publisher.publish(self._writer.message(self._node.get_clock().now().nanoseconds, setpoint))

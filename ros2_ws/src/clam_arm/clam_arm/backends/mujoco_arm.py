@@ -45,6 +45,9 @@ class MujocoArmBackend:
         positions, velocities = self._arm.measure()
         return Measurement(self._time, positions, velocities)
 
+    def read_anew(self) -> None:
+        """Nothing to do: every `read` measures."""
+
     def send(self, setpoint: Vector) -> None:
         """Set the goal of the position servos."""
         self._arm.send(setpoint)
