@@ -14,7 +14,6 @@ pytest.importorskip("rclpy", reason="needs rclpy (make setup, or a system ROS 2)
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.handle import InvalidHandle
 from std_srvs.srv import Empty, SetBool, Trigger
 
 from clam_bringup import call as module
@@ -54,7 +53,7 @@ class Server:
     def _spin(self) -> None:
         executor = SingleThreadedExecutor(context=self.context)
         executor.add_node(self.node)
-        with suppress(InvalidHandle):  # the node was destroyed while it answered
+        with suppress(RuntimeError):  # InvalidHandle: the node was destroyed while it answered
             while not self._stop.is_set():
                 executor.spin_once(timeout_sec=0.05)
         executor.shutdown()

@@ -49,6 +49,7 @@ def test_installed_executables_run_from_the_install_folder_alone(install: Path) 
         "for e in generate import_data inspect train train_lam relabel evaluate summary; do "
         f'"$1/clam_training/lib/clam_training/$e" --help >/dev/null || exit 1; done && '
         f'"$1/clam_bringup/lib/clam_bringup/clam-launch" policy --show && '
+        f'"$1/clam_bringup/lib/clam_bringup/clam-call" --help >/dev/null && '
         f'python3 -c "import clam_core; print(clam_core.__file__)"'
     )
     environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}

@@ -6,7 +6,7 @@ Formats:
   d4rl     a D4RL HDF5 file
   calvin   a CALVIN folder of frames (training/ or validation/); --task picks its annotated segments
   tdmpc2   TD-MPC2 episodes (.pt), one file or a folder of them
-  lerobot  a LeRobotDataset folder, v2.1 or v3.0
+  lerobot  a LeRobotDataset folder, v2.0, v2.1 or v3.x
 
 Every episode is checked (stamps, dropped steps, NaN, names, types, lengths, action limits) and is kept or
 rejected with its reason. The exit status is 3 when some were rejected, 1 when none was sound. Bags of a

@@ -153,7 +153,7 @@ class Expert:
     done: Callable[[State], bool]
 
 
-#: Experts by task. The other tasks of `clam_core.envs.calvin_tasks` have mixed and play operators only.
+#: Experts by task. The other tasks of `clam_core.envs.calvin_tasks` have a play operator only.
 EXPERTS: dict[str, Expert] = {
     "close-drawer": Expert(lambda state: move_drawer(state, 0.0), lambda state: state["drawer"] < 0.03),
     "open-drawer": Expert(lambda state: move_drawer(state, DRAWER_OPEN), lambda state: state["drawer"] > 0.18),

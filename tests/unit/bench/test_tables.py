@@ -11,8 +11,10 @@ from clam_core.bench.tables.cell import Cell
 from clam_core.bench.tables.rows import SETTINGS
 from clam_core.bench.tables.run_table import shares
 from clam_core.bench.tables.table import Request
+from clam_core.data.generate_rl import is_learned
 from clam_core.errors import ClamError
 from clam_core.evaluation import EVALUATION_SEED
+from clam_core.operators import make_operator
 
 REQUEST = Request("recommended")
 
@@ -41,6 +43,28 @@ def test_every_place_of_every_table_is_a_cell_with_evidence_of_its_own(name: str
     assert set(table.paper) <= set(table.rows)
     for numbers in table.paper.values():
         assert set(numbers) <= set(table.columns)
+
+
+def test_every_dataset_that_a_table_names_has_an_operator_that_makes_it() -> None:
+    cells = {
+        table.cell(row, column, 0, REQUEST)
+        for table in TABLES.values()
+        for row in table.rows
+        for column in table.columns
+    }
+    sources = {source for found in cells if found for _, data in found.data for source in data}
+    scripted = {(s.env, s.task, s.kind) for s in sources if not is_learned(s.env, s.task)}
+    assert {env for env, _, _ in scripted} == {"metaworld", "kitchen", "calvin"}
+    for env, task, kind in sorted(scripted):
+        make_operator(env, task, kind)  # or it says what is unknown
+
+
+def test_calvins_target_is_never_labeled_and_always_imitated() -> None:
+    for target in TABLES["table8"].columns:
+        data = dict(cell("table8", "mlp-clam", target).data)
+        assert target not in {source.task for source in data["labeled"]}
+        assert {source.task for source in data["expert"]} == {target}
+        assert {source.task for source in data["unlabeled"]} >= {target, *(source.task for source in data["labeled"])}
 
 
 @pytest.mark.parametrize("name", ["table1", "table4", "table5", "fig3"])

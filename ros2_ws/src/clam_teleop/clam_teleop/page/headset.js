@@ -82,7 +82,7 @@ export class Headset {
       success: down(gamepad, UPPER),
       home: down(gamepad, STICK),
       discard: (gamepad?.axes[STICK_X] ?? 0) < -PUSHED,
-      estop: down(other, LOWER) || down(other, UPPER),
+      estop: Boolean(other?.buttons.some((button) => button.pressed)), // any: nobody looks for one then
     };
     return Object.keys(held).filter((name) => held[name]);
   }
