@@ -15,20 +15,22 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 from trajectory_msgs.msg import JointTrajectory
 
 from clam_ros import names
 from clam_ros.qos import COLLECT
 from clam_ros.stamps import to_ns
+from clam_ros.stop_signal import StopSignal
 
 PATIENCE = 60.0  # [s] for the first command
 QUIET = 5.0  # [s] after which a wait is explained
@@ -72,11 +74,12 @@ def _summary(values: Any) -> dict[str, float] | None:
     return {name: round(float(value) / 1e6, 1) for name, value in found.items()}
 
 
-def listen(seconds: float) -> Heard:
+def listen(seconds: float, stopped: Callable[[], bool] = lambda: False) -> Heard:
     """Everything from the first command on, for `seconds`.
 
     Raises:
         SystemExit: no command came.
+        KeyboardInterrupt: the process was told to stop, as `stopped` says.
     """
     node, heard = Node("measure_latency"), Heard()
 
@@ -90,6 +93,12 @@ def listen(seconds: float) -> Heard:
     node.create_subscription(JointTrajectory, names.ACTION_CHUNK, on_chunk, COLLECT)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
+
+    def spin() -> None:
+        executor.spin_once(timeout_sec=0.1)
+        if stopped():
+            raise KeyboardInterrupt
+
     begin, said = time.monotonic(), False
     while not heard.commands:
         waited = time.monotonic() - begin
@@ -98,13 +107,13 @@ def listen(seconds: float) -> Heard:
         if waited > QUIET and not said:
             said = True
             print(f"{_awaited(node)} (for up to {PATIENCE:g} s)", file=sys.stderr, flush=True)
-        executor.spin_once(timeout_sec=0.1)
+        spin()
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        executor.spin_once(timeout_sec=0.1)
+        spin()
     last = len(heard.commands)
     while time.monotonic() < end + SETTLE:
-        executor.spin_once(timeout_sec=0.1)
+        spin()
     heard.commands = heard.commands[:last]
     node.destroy_node()
     return heard
@@ -126,13 +135,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rate", type=float, default=5.0, help="rate of the bundle in Hz (default: 5)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the JSON there too")
     parsed = parser.parse_args(remove_ros_args(["", *given])[1:])
-    rclpy.init(args=given)
+    stop = StopSignal()  # rclpy's own handlers would end the context in the middle of a wait
+    rclpy.init(args=given, signal_handler_options=SignalHandlerOptions.NO)
     try:
-        report = json.dumps(listen(parsed.seconds).report(parsed.rate), indent=2)
-    except (KeyboardInterrupt, ExternalShutdownException):  # SIGINT, SIGTERM
+        heard = listen(parsed.seconds, lambda: stop.received)
+    except KeyboardInterrupt:
         return 130
     finally:
         rclpy.try_shutdown()
+        stop.close()
+    report = json.dumps(heard.report(parsed.rate), indent=2)
     print(report)
     if parsed.out is not None:
         parsed.out.write_text(report + "\n")
