@@ -24,6 +24,7 @@ from clam_bringup.graph import Graph, Node, text
 from clam_bringup.graph_file import graph_files, load_graph
 from clam_bringup.processes import Processes
 from clam_bringup.twins import claim
+from clam_core import broken_pipe
 from clam_core.errors import ClamError
 
 
@@ -33,12 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         graph = load_graph(parsed.graph)
         if parsed.show:
-            print(describe(graph))
+            print(describe(graph), flush=True)
             return 0
         nodes, warnings = settle(graph, _split(parsed.arguments))
         for warning in warnings:
             print(f"clam-launch: warning: {warning}", file=sys.stderr)
         return run(nodes)
+    except BrokenPipeError as error:
+        return broken_pipe.leave(error)
     except ClamError as error:
         print(f"clam-launch: error: {error}", file=sys.stderr)
         return 1

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Sequence
 
+from clam_core import broken_pipe
 from clam_core.cli.parser import Parser
 from clam_core.errors import ClamError
 
@@ -71,7 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("OpenGL").setLevel(logging.WARNING)  # it reports that an optional speed-up is not installed
     parsed = parse(arguments)
     try:
-        return int(parsed.run(parsed))
+        status = int(parsed.run(parsed))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError as error:
+        return broken_pipe.leave(error)
     except ClamError as error:
         if parsed.debug:
             traceback.print_exc()
