@@ -30,6 +30,7 @@ Examples:
   clam bench table4 --ray auto
   clam bench table3 --tasks reach-block,push-button
   clam bench table4 --plan
+  clam bench table4 --merge
   clam bench data
   clam bench inference
   clam bench inference --bundle runs/kitchen/bundle --out runs/kitchen
@@ -86,6 +87,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tables.add_argument(
         "--folder", type=Path, default=Path("runs/bench"), metavar="DIR", help="datasets and runs (%(default)s)"
     )
+    tables.add_argument(
+        "--merge",
+        action="store_true",
+        help="cells that --out's page has count as done, though their runs lie elsewhere: a table of several machines",
+    )
     tables.add_argument("--plan", action="store_true", help="say which cells would run, and run none")
     speed = parser.add_argument_group("train-step and inference")
     speed.add_argument("--rounds", type=positive_int, metavar="N", help="timed rounds (default: 7; inference: 40)")
@@ -121,7 +127,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _inference(arguments)
     if arguments.name == EXECUTION:
         return _execution(arguments)
-    from clam_core.bench.tables import TABLES, find_table, planned, run_table
+    from clam_core.bench.tables import TABLES, find_table, missing, planned, run_table
 
     if arguments.name not in TABLES:
         raise ClamError(f"unknown benchmark '{arguments.name}': {did_you_mean(arguments.name, (*TABLES, *NAMES))}")
@@ -130,9 +136,9 @@ def run(arguments: argparse.Namespace) -> int:
     table = find_table(arguments.name)
     options = _table_options(arguments, table.episodes)
     if arguments.plan:
+        waiting = set(missing(table, options))
         for _, _, cell in planned(table, options):
-            state = "done" if (cell.folder(options.root) / "outcome.json").is_file() else "to do"
-            print(f"{state:6s} {cell.folder(options.root)}")
+            print(f"{'to do' if cell in waiting else 'done':6s} {cell.folder(options.root)}")
         return 0
     folder = run_table(table, options)
     print((folder / f"{table.name}.json").read_text() if arguments.json else folder / f"{table.name}.md")
@@ -156,6 +162,7 @@ def _table_options(arguments: argparse.Namespace, episodes: int) -> Any:
         root=arguments.folder,
         out=arguments.out,
         pool=Pool(arguments.workers or usable_cores(), arguments.ray),
+        merge=arguments.merge,
     )
 
 

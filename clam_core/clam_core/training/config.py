@@ -136,8 +136,8 @@ class Config:
     """A whole run. `lam` is stage 1 of CLAM (and VPT's IDM), `policy` is stage 2 (and all of BC).
 
     `grounding_training` is the stage that sees action labels alone: the action decoder on frozen latent actions
-    (LAPO, "no joint training") and LAPA's fine-tuning. `bf16` runs the losses under autocast, `compile` compiles
-    the networks. `wandb` names a Weights & Biases project to log to as well.
+    (LAPO, "no joint training") and LAPA's fine-tuning. `bf16` runs the losses under autocast, where the device has
+    instructions for it, `compile` compiles the networks. `wandb` names a Weights & Biases project to log to as well.
     """
 
     method: str = "clam"

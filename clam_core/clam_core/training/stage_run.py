@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from clam_core.deploy.device import computes_bf16
 from clam_core.errors import ClamError
 from clam_core.methods.base import Losses, Method, Stage
 from clam_core.models.lam import LatentActionModel
@@ -44,6 +45,7 @@ class StageRun:
         self.parameters = [p for module in stage.modules for p in module.parameters() if p.requires_grad]
         self.optimizer = make_optimizer(self.parameters, stage.optimization)
         self.schedule = make_schedule(self.optimizer, stage.optimization)
+        self.bf16 = self.config.bf16 and computes_bf16(self.process.device)
         self.best, self.stale = math.inf, 0
         self.metrics: dict[str, float] = {}
 
@@ -87,7 +89,7 @@ class StageRun:
 
     def update(self, update: int) -> Losses:
         """One gradient step."""
-        with torch.autocast(self.process.device.type, torch.bfloat16, enabled=self.config.bf16):
+        with torch.autocast(self.process.device.type, torch.bfloat16, enabled=self.bf16):
             losses: Losses = self.loss(update)
         self.optimizer.zero_grad()
         losses["loss"].backward()  # type: ignore[no-untyped-call]

@@ -40,7 +40,7 @@ def roles(found: Cell) -> dict[str, tuple[Source, ...]]:
 def test_rows_and_tasks_are_those_of_the_paper_with_a_privileged_one_for_reference() -> None:
     assert {row: cell(row).config.method for row in TABLE.rows} == METHODS
     assert set(TABLE.paper) == set(TABLE.rows) - {"bc-expert"}
-    assert TABLE.reference == "bc-expert" and TABLE.episodes == 10 and TABLE.metric == "score"
+    assert TABLE.references == ("bc-expert", "st-clam") and TABLE.episodes == 10 and TABLE.metric == "score"
     assert list(TABLE.columns.values()) == ["Block", "Button", "Microwave", "Slide Pot"]
 
 

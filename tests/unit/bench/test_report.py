@@ -9,14 +9,18 @@ import numpy as np
 import pytest
 
 from clam_core.bench.tables import TABLES, TableOptions
-from clam_core.bench.tables.report import records, written
+from clam_core.bench.tables.records import Known, read_records, records
+from clam_core.bench.tables.report import written
 from clam_core.bench.tables.run_cell import Outcome
-from clam_core.bench.tables.run_table import report
-from clam_core.bench.tables.statistics import average, difference, estimate
+from clam_core.bench.tables.run_table import finished, missing, report
+from clam_core.bench.tables.statistics import average, difference, estimate, values_of
 from clam_core.bench.tables.summary import AVERAGE, Entry, Summary
 from clam_core.bench.tables.table import Request, Table
 from clam_core.cli import main
+from clam_core.errors import ClamError
 from clam_core.evaluation import bootstrap_mean, wilson
+
+PAGES = Path(__file__).parents[3] / "docs" / "results"
 
 
 def outcome(rate: float, returned: float = 50.0, **metrics: float) -> Outcome:
@@ -106,9 +110,11 @@ def test_a_page_of_scores_shows_success_rates_the_gap_to_the_privileged_row_and_
     page = (written(table, entries, {}, tmp_path / "out", tmp_path / "other") / "table3.md").read_text()
     low, high = wilson(2, 4)
     assert f"| ST-CLAM | 0.85 | 0.75 (0.50 to 1.00) | 0.50 ({low:.2f} to {high:.2f}) |" in page
-    assert "## Gap to BC-Expert" in page
+    assert "## Each row minus BC-Expert" in page
     gaps = [line for line in page.splitlines() if line.startswith("| ST-CLAM | recommended | -0.25")]
     assert len(gaps) == 1 and gaps[0].count("-0.25") == 5  # the average and four tasks
+    ahead = [line for line in page.split("## Each row minus ST-CLAM")[1].splitlines() if line.startswith("| BC-Expert")]
+    assert ahead[0].count("+0.25") == 5
     updates = entries[0].cell.updates()
     assert f"| ST-CLAM | recommended | 8 | {updates} | 1.0 | 0.2 | – | – |" in page
     assert "interrupted" not in page
@@ -145,7 +151,7 @@ def test_times_of_interrupted_cells_are_left_out_and_the_page_says_so(tmp_path: 
     entries.append(entry(table, "vpt", "reach-block", replace(scored(1.0, resumed=True), train_seconds=6000.0), 1))
     page = (written(table, entries, {}, tmp_path / "out", tmp_path / "other") / "table3.md").read_text()
     assert "| VPT | recommended | 2 |" in page and "| 1.0 | 0.2 |" in page
-    assert "1 interrupted cells" in page
+    assert "leave out 1 cells that were interrupted" in page
 
 
 def test_a_measure_is_read_from_the_metrics_of_training() -> None:
@@ -202,6 +208,82 @@ def test_fewer_cells_never_replace_a_page_of_more(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "table4.json").read_text() == before
     three = [*two, entry(table, "lapo", "assembly", outcome(0.1))]
     assert written(table, three, {}, tmp_path / "out", tmp_path / "other") == tmp_path / "out"
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "column", "result"),
+    [
+        ("table5", "vpt", "assembly", outcome(0.8)),
+        ("fig4c", "vpt", "10", outcome(0.3)),
+        ("table1", "vpt", "Hopper-v5", outcome(0.0, returned=83.125)),
+        ("table3", "st-clam", "reach-block", scored(*[1.0] * 7, *[0.5] * 2, 0.0)),
+        ("table9", "trivial", "assembly", outcome(0.0, **{"reconstruction/trivial": 0.02})),
+    ],
+)
+def test_a_page_is_written_anew_from_its_own_records(
+    tmp_path: Path, name: str, row: str, column: str, result: Outcome
+) -> None:
+    result = replace(result, metrics=result.metrics | {"grounding/r2": 0.75}, label_quality={"grounding/error": 0.01})
+    table = TABLES[name]
+    column = column if column in table.columns else next(iter(table.columns))
+    asked = Request("recommended", episodes=len(result.successes))
+    cell = table.cell(row, column, 0, asked)
+    assert cell is not None
+    first = [Entry(row, column, cell, result)]
+    page = (written(table, first, {}, tmp_path / "out", tmp_path / "other") / f"{name}.md").read_text()
+    found = Known(table, read_records(tmp_path / "out" / f"{name}.json")).outcome(row, column, cell)
+    assert found is not None
+    again = [Entry(row, column, cell, found)]
+    assert records(table, again) == records(table, first)
+    assert (written(table, again, {}, tmp_path / "b", tmp_path / "other") / f"{name}.md").read_text() == page
+
+
+def test_a_table_goes_on_from_the_cells_of_a_page_whose_runs_lie_elsewhere(tmp_path: Path) -> None:
+    table = TABLES["table5"]
+    options = TableOptions(("recommended",), rows=("vpt",), seeds=1, root=tmp_path / "bench", out=tmp_path / "out")
+    written(table, [entry(table, "vpt", "assembly", outcome(0.8))], {}, tmp_path / "out", tmp_path / "other")
+    assert len(missing(table, options)) == 4 and finished(table, options) == []
+    merging = replace(options, merge=True)
+    assert [cell.task for cell in missing(table, merging)] == [name for name in table.columns if name != "assembly"]
+    (known,) = finished(table, merging)
+    assert known.outcome.successes == outcome(0.8).successes
+    assert len(missing(table, replace(merging, budget="0.5"))) == len(missing(table, replace(merging, episodes=7))) == 4
+
+
+def test_a_page_of_other_numbers_is_not_gone_on_from(tmp_path: Path) -> None:
+    table = TABLES["table5"]
+    here = entry(table, "vpt", "assembly", outcome(0.8))
+    other = replace(here.cell, config=replace(here.cell.config, seed=99))
+    (record,) = records(table, [replace(here, cell=other)])
+    assert Known(table, [record]).outcome("vpt", "assembly", here.cell) is None
+    record.pop("digest")  # as pages were before they had one
+    assert Known(table, [record]).outcome("vpt", "assembly", here.cell) is not None
+    record["updates"] += 1
+    assert Known(table, [record]).outcome("vpt", "assembly", here.cell) is None
+
+
+@pytest.mark.parametrize("path", sorted(PAGES.glob("*.json")), ids=lambda path: path.stem)
+def test_every_cell_of_a_committed_page_is_read_as_it_was_written(path: Path) -> None:
+    table = TABLES.get(path.stem)
+    if table is None:
+        pytest.skip("a speed benchmark's")
+    for record in read_records(path):
+        request = Request(record["setting"], record["budget"], record["episodes"])
+        column = record.get("column", record["task"])
+        cell = table.cell(record["method"], column, record["seed"], request)
+        assert cell is not None
+        found = Known(table, [record]).outcome(record["method"], column, cell)
+        if found is not None:  # else its preset has changed since
+            assert estimate(table.metric, [values_of(table, record["method"], found)]).value == record["value"]
+
+
+def test_a_broken_page_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "table5.json").write_text("[{]")
+    with pytest.raises(ClamError, match=r"table5.json is no table of cells .*; restore it, or move it away"):
+        read_records(tmp_path / "table5.json")
+    (tmp_path / "table5.json").write_text('[{"seed": 1}]')
+    with pytest.raises(ClamError, match="lacks its value"):
+        read_records(tmp_path / "table5.json")
 
 
 def test_the_command_says_what_it_would_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,7 @@ import yaml
 from safetensors.torch import load_file
 
 from clam_core.cli import main
+from clam_core.deploy.device import computes_bf16
 from clam_core.errors import ClamError
 from clam_core.methods.base import Losses
 from clam_core.plain import to_plain
@@ -176,10 +177,23 @@ def test_the_moving_average_is_what_is_kept(config: Config, tmp_path: Path) -> N
     assert modules[0].weight.tolist() == [[3.5, 3.5]]
 
 
-def test_bf16_trains(config: Config, tmp_path: Path) -> None:
-    metrics = train(replace(config, bf16=True), tmp_path / "run")
-    exact = train(config, tmp_path / "exact")
+@pytest.mark.parametrize("native", [True, False])
+def test_bf16_trains_in_it_where_the_device_has_it(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, native: bool
+) -> None:
+    monkeypatch.setattr("clam_core.training.stage_run.computes_bf16", lambda device: native)
+    metrics = train(replace(config, bf16=True), tmp_path / "run", until="lam")
+    exact = train(config, tmp_path / "exact", until="lam")
     assert metrics["lam/grounding/error"] == pytest.approx(exact["lam/grounding/error"], rel=0.05)
+    assert (metrics == exact) is not native
+
+
+def test_bf16_is_for_processors_with_its_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    for found, expected in (({"avx2": True}, False), ({"avx512_bf16": True}, True), ({"bf16": True}, True)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=found: found)
+        assert computes_bf16(cpu) is expected
+    assert not computes_bf16(torch.device("mps"))
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")

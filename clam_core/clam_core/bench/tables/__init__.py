@@ -2,7 +2,7 @@
 
 from clam_core.bench.tables.definitions import TABLES
 from clam_core.bench.tables.pool import Pool
-from clam_core.bench.tables.run_table import TableOptions, find_table, planned, run_table
+from clam_core.bench.tables.run_table import TableOptions, find_table, missing, planned, run_table
 from clam_core.bench.tables.table import Table
 
-__all__ = ["TABLES", "Pool", "Table", "TableOptions", "find_table", "planned", "run_table"]
+__all__ = ["TABLES", "Pool", "Table", "TableOptions", "find_table", "missing", "planned", "run_table"]

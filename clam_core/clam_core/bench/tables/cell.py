@@ -61,6 +61,12 @@ class Cell:
         """Plain values: everything that decides what comes out."""
         return to_plain(self)
 
+    def digest(self) -> str:
+        """Of all that decides what comes out, but for keys at their defaults: the same before a key existed."""
+        wanted = self.to_json()
+        wanted["config"] = _changed(wanted["config"], to_plain(Config()))
+        return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:12]
+
     def folder(self, root: Path) -> Path:
         """Its run folder below the folder of all benchmarks; other numbers, other folder.
 
@@ -77,6 +83,15 @@ class Cell:
                 if _completed(path) == wanted:
                     return path.parent
         return folder
+
+
+def _changed(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """The entries of `values` that differ from `defaults`."""
+    changed = {key: value for key, value in values.items() if key not in defaults or value != defaults[key]}
+    for key, value in changed.items():
+        if isinstance(value, dict):
+            changed[key] = _changed(value, defaults[key])
+    return changed
 
 
 def _completed(path: Path) -> dict[str, Any] | None:

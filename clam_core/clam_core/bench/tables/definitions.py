@@ -60,7 +60,7 @@ def _state_table(name: str, labels: int) -> Table:
 
     titles = {name: row.title for name, row in STATE_ROWS.items()}
     title = f"Meta-World from states, {labels} labeled play episodes: success rate"
-    return Table(name, title, titles, METAWORLD, cell, average=True, notes=DATA_NOTE)
+    return Table(name, title, titles, METAWORLD, cell, average=True, notes=DATA_NOTE, references=("mlp-clam",))
 
 
 def _locomotion_cell(slug: str, task: str, seed: int, request: Request) -> Cell:
@@ -88,7 +88,7 @@ def _ablation(name: str, image_size: int | None) -> Table:
     titles = {name: title for name, (title, _) in ABLATION_ROWS.items()}
     what = "images" if image_size else "states"
     title = f"Ablation from {what}: discrete or continuous latent actions, joint training or not; success rate"
-    return Table(name, title, titles, METAWORLD, cell, average=True, notes=DATA_NOTE)
+    return Table(name, title, titles, METAWORLD, cell, average=True, notes=DATA_NOTE, references=("cont-jt",))
 
 
 def _beta_cell(row: str, column: str, seed: int, request: Request) -> Cell:
@@ -173,12 +173,13 @@ _ALL = (
         "table1", "Locomotion from states: normalized return (0 random, 1 expert)",
         {name: row.title for name, row in STATE_ROWS.items()}, LOCOMOTION, _locomotion_cell,
         metric="normalized_return", average=True, notes=LOCOMOTION_NOTE,
+        references=("mlp-clam",),
     ),
     _ablation("table2", 64),
     TABLE3,
     Table(
         "fig3", "Meta-World from images, 100 labeled play episodes: success rate", _IMAGE_TITLES, METAWORLD,
-        _image_cell, average=True, notes=DATA_NOTE,
+        _image_cell, average=True, notes=DATA_NOTE, references=("st-clam",),
     ),
     _state_table("table4", 50),
     _state_table("table5", 100),

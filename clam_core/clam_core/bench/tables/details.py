@@ -9,18 +9,17 @@ from clam_core.bench.tables.statistics import Difference
 from clam_core.bench.tables.summary import AVERAGE, Entry, Summary
 
 
-def gap(summary: Summary) -> list[str]:
-    """Each row minus the table's reference row, in every column."""
-    table, reference = summary.table, summary.table.reference
-    assert reference is not None
+def gaps(summary: Summary, reference: str) -> list[str]:
+    """Each row minus the row `reference`, in every column."""
+    table = summary.table
     columns = [*([AVERAGE] if table.average else []), *table.columns]
-    lines = [f"## Gap to {table.rows[reference]}", ""]
+    lines = [f"## Each row minus {table.rows[reference]}", ""]
     titles = ["", "setting", *(table.columns.get(column, "Average") for column in columns)]
     lines += _head(titles)
     for setting in summary.settings:
         for row, title in table.rows.items():
             if row != reference:
-                differences = [summary.behind(setting, row, column) for column in columns]
+                differences = [summary.difference(setting, row, reference, column) for column in columns]
                 lines.append("| " + " | ".join([title, setting, *map(_signed, differences)]) + " |")
     return [*lines, ""]
 
@@ -49,9 +48,7 @@ def costs(summary: Summary, entries: Sequence[Entry]) -> list[str]:
         "for the demonstrations, actions scaled to [−1, 1] as in training. Nobody learns from either.",
     ]
     resumed = sum(entry.outcome.resumed for entry in entries)
-    note = (
-        f"{resumed} interrupted cells, whose seconds before the interruption nobody counted, are left out of the times."
-    )
+    note = f"The times leave out {resumed} cells that were interrupted, or whose record has none."
     return [*lines, "", *([note, ""] if resumed else [])]
 
 

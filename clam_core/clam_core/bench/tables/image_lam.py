@@ -44,5 +44,5 @@ IMAGE_LAM = Table(
     "image-lam", "What the image LAM predicts, and with which network: score of the policy",
     {name: row.title for name, row in ROWS.items()}, {BLOCK: TASKS[BLOCK]},
     _cell,
-    metric="score", settings=("recommended",), episodes=30, reference="pixels", preset=preset, notes=NOTE,
+    metric="score", settings=("recommended",), episodes=30, references=("pixels",), preset=preset, notes=NOTE,
 )  # fmt: skip

@@ -12,6 +12,7 @@ from pathlib import Path
 from clam_core.bench.tables.cell import Cell
 from clam_core.bench.tables.definitions import TABLES
 from clam_core.bench.tables.pool import Pool, run_cells
+from clam_core.bench.tables.records import Known, read_records
 from clam_core.bench.tables.report import written
 from clam_core.bench.tables.run_cell import load_outcome
 from clam_core.bench.tables.summary import Entry
@@ -38,6 +39,7 @@ class TableOptions:
     root: Path = Path("runs/bench")
     out: Path = Path("docs/results")
     pool: Pool = field(default_factory=lambda: Pool(1))
+    merge: bool = False  # whether cells that the page in `out` has count as done
 
     def __post_init__(self) -> None:
         if self.first_seed < 0 or self.first_seed + self.seeds > MOST_SEEDS:
@@ -123,19 +125,33 @@ def run_table(table: Table, options: TableOptions) -> Path:
         ClamError: cells failed (the others are done, and the same call goes on), or see `planned`.
     """
     started = time.monotonic()
-    run_cells([cell for _, _, cell in planned(table, options)], options.root, options.pool)
+    run_cells(missing(table, options), options.root, options.pool)
     return report(table, options, finished(table, options), time.monotonic() - started)
 
 
+def missing(table: Table, options: TableOptions) -> list[Cell]:
+    """Of what `options` asks for, the cells that are done nowhere that counts."""
+    known = _known(table, options)
+    return [
+        cell
+        for row, column, cell in planned(table, options)
+        if load_outcome(cell, options.root) is None and known.outcome(row, column, cell) is None
+    ]
+
+
+def _known(table: Table, options: TableOptions) -> Known:
+    return Known(table, read_records(options.out / f"{table.name}.json") if options.merge else ())
+
+
 def finished(table: Table, options: TableOptions) -> list[Entry]:
-    """Every cell of the table that is done in the folder, whatever this call asked for."""
-    entries = []
+    """Every cell of the table that is done in the folder, or known from the page, whatever this call asked for."""
+    entries, known = [], _known(table, options)
     for seed in range(MOST_SEEDS):
         cells = _cells(table, options, table.settings, list(table.rows), list(table.columns), [seed])
         found = [
             Entry(row, column, cell, outcome)
             for row, column, cell in cells
-            if (outcome := load_outcome(cell, options.root)) is not None
+            if (outcome := load_outcome(cell, options.root) or known.outcome(row, column, cell)) is not None
         ]
         if not found and seed >= options.first_seed + options.seeds:
             break

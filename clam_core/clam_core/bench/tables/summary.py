@@ -55,12 +55,10 @@ class Summary:
             return None
         return average(columns) if column == AVERAGE else estimate("success", columns[0])
 
-    def behind(self, setting: str, row: str, column: str) -> Difference | None:
-        """`row` minus the table's reference row at a place; see `at`."""
-        if self.table.reference is None:
-            return None
+    def difference(self, setting: str, row: str, other: str, column: str) -> Difference | None:
+        """`row` minus the row `other` at a place; see `at`."""
         ours = self._columns(self._values, setting, row, column)
-        theirs = self._columns(self._values, setting, self.table.reference, column)
+        theirs = self._columns(self._values, setting, other, column)
         return difference(ours, theirs) if ours and theirs else None
 
     def _columns(

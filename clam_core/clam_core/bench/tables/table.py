@@ -36,7 +36,7 @@ class Table:
         settings: those that make sense for it.
         needs: package that must be importable.
         episodes: rollouts per cell, where the caller names no number.
-        reference: the privileged row that the page compares the others with; it then also says what each row took.
+        references: rows that the page compares all others with; it then also says what each row took.
         preset: (setting, device) → the preset of all rows, where they share one.
         notes: what a reader must know to compare ours with the paper's.
     """
@@ -52,7 +52,7 @@ class Table:
     settings: tuple[str, ...] = ("paper", "recommended")
     needs: str | None = None
     episodes: int = 50
-    reference: str | None = None
+    references: tuple[str, ...] = ()
     preset: Callable[[str, str], str] | None = None
     measures: dict[str, str] = field(default_factory=dict)
     notes: str = ""
