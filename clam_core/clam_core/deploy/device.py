@@ -28,6 +28,6 @@ def computes_bf16(device: torch.device) -> bool:
     """Whether `device` has instructions for bfloat16. A CPU that has none emulates them: a CNN's update took 13 times
     as long there as in float32 (AMD EPYC with AVX2)."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()
     return device.type == "cpu" and any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
