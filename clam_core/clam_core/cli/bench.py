@@ -90,7 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tables.add_argument(
         "--merge",
         action="store_true",
-        help="cells that --out's page has count as done, though their runs lie elsewhere: a table of several machines",
+        help="cells that --out's pages have count as done, though their runs lie elsewhere: tables of several machines",
     )
     tables.add_argument("--plan", action="store_true", help="say which cells would run, and run none")
     speed = parser.add_argument_group("train-step and inference")

@@ -250,6 +250,15 @@ def test_a_table_goes_on_from_the_cells_of_a_page_whose_runs_lie_elsewhere(tmp_p
     assert len(missing(table, replace(merging, budget="0.5"))) == len(missing(table, replace(merging, episodes=7))) == 4
 
 
+def test_tables_share_the_cells_of_their_pages(tmp_path: Path) -> None:
+    own, other = TABLES["fig4c"], TABLES["table4"]
+    (tmp_path / "inference.json").write_text('{"rounds": 7}')
+    written(other, [entry(other, "vpt", "assembly", outcome(0.8))], {}, tmp_path, tmp_path / "other")
+    known = Known.read(own, tmp_path)
+    assert [row for row in own.rows if known.outcome(row, "50", entry(own, row, "50", outcome(0.0)).cell)] == ["vpt"]
+    assert known.outcome("vpt", "25", entry(own, "vpt", "25", outcome(0.0)).cell) is None
+
+
 def test_a_page_of_other_numbers_is_not_gone_on_from(tmp_path: Path) -> None:
     table = TABLES["table5"]
     here = entry(table, "vpt", "assembly", outcome(0.8))

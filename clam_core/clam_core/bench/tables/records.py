@@ -6,6 +6,7 @@ another goes on from (``clam bench --merge``).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -97,17 +98,41 @@ def read_records(path: Path) -> list[dict[str, Any]]:
 
 
 class Known:
-    """The cells that a page has, whose run folders may lie on another machine."""
+    """The cells that pages have, whose run folders may lie on another machine.
 
-    def __init__(self, table: Table, found: Sequence[Mapping[str, Any]] = ()) -> None:
+    `found` are the records of the table's own page, `others` those of other tables', with which it may share cells.
+    """
+
+    def __init__(
+        self, table: Table, found: Sequence[Mapping[str, Any]] = (), others: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
         self._table = table
         self._found = {place(record): record for record in found}
+        shared = [record for record in (*others, *found) if record.get("metric") == table.metric and not table.measures]
+        self._by_digest = {record["digest"]: record for record in shared if "digest" in record}
+
+    @classmethod
+    def read(cls, table: Table, folder: Path) -> Known:
+        """Of the pages of all tables in `folder`.
+
+        Raises:
+            ClamError: see `read_records`; of other tables' pages, only those that can be read count.
+        """
+        own = folder / f"{table.name}.json"
+        others = []
+        for path in sorted(folder.glob("*.json")):
+            if path != own:
+                with contextlib.suppress(ClamError):  # a speed benchmark's
+                    others += read_records(path)
+        return cls(table, read_records(own), others)
 
     def outcome(self, row: str, column: str, cell: Cell) -> Outcome | None:
-        """What the page says that this very cell gave; None where it lacks it, or has another one at its place."""
+        """What a page says that this very cell gave; None where none has it."""
         where = {"setting": cell.setting, "method": row, "task": cell.task, "seed": cell.seed}
         record = self._found.get(place(where | _column(column, cell)))
-        return _outcome(self._table, record) if record is not None and _same(record, cell) else None
+        if record is None or not _same(record, cell):
+            record = self._by_digest.get(cell.digest()) if self._by_digest else None
+        return None if record is None else _outcome(self._table, row, record)
 
 
 def _same(record: Mapping[str, Any], cell: Cell) -> bool:
@@ -119,13 +144,13 @@ def _same(record: Mapping[str, Any], cell: Cell) -> bool:
     return ours.items() <= record.items()  # written before pages had digests
 
 
-def _outcome(table: Table, record: Mapping[str, Any]) -> Outcome:
+def _outcome(table: Table, row: str, record: Mapping[str, Any]) -> Outcome:
     values = record.get("values") or _values(record)
     rate = record["value"] if table.metric == "success" else record.get("success_rate", 0.0)
     wins = round(rate * record["episodes"])
     metrics = {"grounding/r2": record.get("play_r2")}
     if table.measures:
-        metrics[table.measures[record["method"]]] = record["value"]
+        metrics[table.measures[row]] = record["value"]
     quality = {of: record.get(name) for name, of in _GROUNDING.items()}
     found = _MACHINE.fullmatch(record["machine"])
     machine = found.groupdict() if found else {"device": record["machine"]}

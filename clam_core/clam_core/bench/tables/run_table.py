@@ -12,7 +12,7 @@ from pathlib import Path
 from clam_core.bench.tables.cell import Cell
 from clam_core.bench.tables.definitions import TABLES
 from clam_core.bench.tables.pool import Pool, run_cells
-from clam_core.bench.tables.records import Known, read_records
+from clam_core.bench.tables.records import Known
 from clam_core.bench.tables.report import written
 from clam_core.bench.tables.run_cell import load_outcome
 from clam_core.bench.tables.summary import Entry
@@ -39,7 +39,7 @@ class TableOptions:
     root: Path = Path("runs/bench")
     out: Path = Path("docs/results")
     pool: Pool = field(default_factory=lambda: Pool(1))
-    merge: bool = False  # whether cells that the page in `out` has count as done
+    merge: bool = False  # whether cells that pages in `out` have count as done
 
     def __post_init__(self) -> None:
         if self.first_seed < 0 or self.first_seed + self.seeds > MOST_SEEDS:
@@ -140,7 +140,7 @@ def missing(table: Table, options: TableOptions) -> list[Cell]:
 
 
 def _known(table: Table, options: TableOptions) -> Known:
-    return Known(table, read_records(options.out / f"{table.name}.json") if options.merge else ())
+    return Known.read(table, options.out) if options.merge else Known(table)
 
 
 def finished(table: Table, options: TableOptions) -> list[Entry]:
