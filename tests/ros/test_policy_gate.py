@@ -33,8 +33,8 @@ from clam_policy.hearing import Hearing
 from clam_policy.policy import PolicyNode
 from clam_ros.images import ImageWriter
 from clam_ros.messages import NamedVectorWriter
-from clam_ros.node import spin_once
 from clam_ros.qos import STREAM
+from clam_ros.run import spin_once
 from clam_ros.waiting import STEADY
 
 from ..conftest import scene

@@ -22,8 +22,9 @@ from clam_core.safety.checks import Checks
 from clam_core.safety.limits import WORKSPACE_LOWER, WORKSPACE_UPPER
 from clam_ros import names
 from clam_ros.messages import NamedVectorWriter
-from clam_ros.node import OK, Node, run
+from clam_ros.node import OK, Node
 from clam_ros.qos import STREAM
+from clam_ros.run import run
 from clam_ros.waiting import sleep
 
 ARRIVED, PATIENCE = 0.1, 3.0  # [rad] at a pose; [s] that the arm may come later than planned

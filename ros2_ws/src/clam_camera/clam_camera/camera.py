@@ -21,7 +21,8 @@ from clam_camera.transport_profile import use_profile
 from clam_core.errors import ClamError
 from clam_ros import names
 from clam_ros.images import ImageWriter
-from clam_ros.node import ERROR, OK, WARN, Node, run
+from clam_ros.node import ERROR, OK, WARN, Node
+from clam_ros.run import run
 
 DEPTH = "camera/{name}/aligned_depth_to_color/image_raw"  # as realsense2_camera names it
 COMPRESS = ("subscribed", "always", "never")

@@ -18,8 +18,9 @@ from clam_eval.robot_client import RobotClient
 from clam_eval.rollout import Rollout
 from clam_eval.session import TICK, Session
 from clam_ros import names
-from clam_ros.node import OK, WARN, Node, run
+from clam_ros.node import OK, WARN, Node
 from clam_ros.qos import LATEST, STREAM
+from clam_ros.run import run
 
 LINGER = 0.2  # [s] before the client of a request that nobody waits for may go
 

@@ -28,8 +28,9 @@ from clam_policy.worker import Worker
 from clam_ros import names
 from clam_ros.images import stamp_of
 from clam_ros.messages import MessageRefused
-from clam_ros.node import ERROR, OK, WARN, Node, run
+from clam_ros.node import ERROR, OK, WARN, Node
 from clam_ros.qos import LATEST, STREAM
+from clam_ros.run import run
 from clam_ros.stamps import to_ns
 
 MODES = ("lockstep", "realtime")

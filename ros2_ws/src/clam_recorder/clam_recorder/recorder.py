@@ -29,8 +29,9 @@ from clam_recorder.subscriptions import Subscriptions
 from clam_recorder.topic_monitor import BEAT, Limits, TopicMonitor
 from clam_ros import names
 from clam_ros.messages import Status, StatusReader
-from clam_ros.node import ERROR, OK, WARN, Node, run
+from clam_ros.node import ERROR, OK, WARN, Node
 from clam_ros.qos import STREAM
+from clam_ros.run import run
 from clam_ros.throttle import Throttle
 from clam_ros.waiting import sleep
 

@@ -6,7 +6,8 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
 from clam_core.errors import ClamError
 from clam_ros.attendance import Attendance, Presence
-from clam_ros.node import ERROR, OK, WARN, Node, run
+from clam_ros.node import ERROR, OK, WARN, Node
+from clam_ros.run import run
 
 LOOK = 0.25  # [s]
 LEVELS = {Presence.HEARD: OK, Presence.AWAITED: WARN, Presence.MISSING: ERROR, Presence.SILENT: ERROR}

@@ -19,8 +19,9 @@ from clam_core.errors import ClamError
 from clam_description import ARM_JOINTS, FINGER_JOINTS
 from clam_ros import names
 from clam_ros.messages import CommandReader, MessageRefused, NamedVectorWriter
-from clam_ros.node import OK, WARN, Node, run
+from clam_ros.node import OK, WARN, Node
 from clam_ros.qos import LATEST, STREAM
+from clam_ros.run import run
 
 if TYPE_CHECKING:
     from clam_core.envs.kitchen_world import KitchenWorld

@@ -13,8 +13,9 @@ from clam_core.errors import ClamError
 from clam_ros import names
 from clam_ros.episode_client import EpisodeClient
 from clam_ros.messages import MessageRefused, StatusReader
-from clam_ros.node import Node, run
+from clam_ros.node import Node
 from clam_ros.qos import COLLECT
+from clam_ros.run import run
 from clam_ros.stamps import to_ns
 from clam_ros.waiting import sleep, wait_for
 from clam_sim.rollout_log import EpisodeLog, EpisodeResult, write_results

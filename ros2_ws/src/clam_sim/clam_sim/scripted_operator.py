@@ -16,8 +16,9 @@ from clam_core.operators import KINDS, keep_episode, make_operator
 from clam_ros import names
 from clam_ros.episode_client import EpisodeClient
 from clam_ros.messages import CommandWriter, MessageRefused, StateReader, StateSample, Status, StatusReader
-from clam_ros.node import Node, run
+from clam_ros.node import Node
 from clam_ros.qos import STREAM
+from clam_ros.run import run
 from clam_ros.waiting import sleep, wait_for
 
 

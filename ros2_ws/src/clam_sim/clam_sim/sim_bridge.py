@@ -16,8 +16,9 @@ from clam_core.envs import ENVS, make_env
 from clam_ros import names
 from clam_ros.images import ImageWriter
 from clam_ros.messages import CommandReader, MessageRefused, NamedVectorWriter, Vector
-from clam_ros.node import OK, WARN, Node, run
+from clam_ros.node import OK, WARN, Node
 from clam_ros.qos import STREAM
+from clam_ros.run import run
 from clam_ros.stamps import set_stamp, to_ns
 from clam_sim.simulation import MODES, ON_MISSING, Frame, PendingCommand, Simulation
 

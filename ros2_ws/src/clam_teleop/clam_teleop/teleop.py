@@ -15,8 +15,9 @@ from clam_core.teleop.faults import Cause
 from clam_core.teleop.scripted import ScriptedHand
 from clam_ros import names
 from clam_ros.messages import CommandWriter, MessageRefused, NamedVectorReader
-from clam_ros.node import OK, WARN, Node, run
+from clam_ros.node import OK, WARN, Node
 from clam_ros.qos import LATEST, STREAM
+from clam_ros.run import run
 from clam_ros.stamps import to_ns
 from clam_teleop.link_statistics import Answer, LinkStatistics
 from clam_teleop.mailbox import Closed, Mailbox, Opened, Received
