@@ -24,6 +24,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from clam_bringup.hidden_node import LOOK, hidden_node
 from clam_core.errors import ClamError, did_you_mean
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from rclpy.node import Node
 
 TRIGGER, SET_BOOL = "std_srvs/srv/Trigger", "std_srvs/srv/SetBool"
-LOOK = 0.1  # [s]
 GONE = 3.0  # [s] without its service a node has ended; shorter gaps are discovery's
 VALUES = {"true": True, "false": False}
 
@@ -136,35 +136,18 @@ def _type(kind: str) -> Any:
 
 @contextmanager
 def _looking() -> Iterator[tuple[Node, Executor]]:
-    """A node of its own that nobody sees, with an executor."""
+    """A hidden node with an executor."""
     try:
-        from rclpy.context import Context
         from rclpy.executors import SingleThreadedExecutor
-        from rclpy.node import Node
     except ImportError as error:
         raise ClamError(f"clam-call needs rclpy ({error}): run make setup, or source ROS 2") from error
-    context = Context()
-    try:
-        context.init([], initialize_logging=False)  # installs no signal handlers, and writes no log
-        node = Node(
-            f"_clam_call_{os.getpid()}",
-            context=context,
-            use_global_arguments=False,
-            enable_rosout=False,
-            start_parameter_services=False,
-        )
-    except RuntimeError as error:
-        context.try_shutdown()
-        reason = str(error).partition(", at ")[0]
-        raise ClamError(f"ROS cannot start here ({reason}): check ROS_DOMAIN_ID and RMW_IMPLEMENTATION") from error
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    try:
-        yield node, executor
-    finally:
-        executor.shutdown()
-        node.destroy_node()
-        context.try_shutdown()
+    with hidden_node("clam_call") as node:
+        executor = SingleThreadedExecutor(context=node.context)
+        executor.add_node(node)
+        try:
+            yield node, executor
+        finally:
+            executor.shutdown()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,9 +11,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from clam_bringup.hidden_node import LOOK
 from clam_core.errors import ClamError
-
-LOOK = 0.1  # [s]
 
 
 class Taken(Exception):
@@ -44,6 +43,7 @@ class Claims:
             ClamError: no files can be made there.
         """
         end = time.monotonic() + patience
+        self._check_folder()
         try:
             for name in sorted(names):
                 self._take(name, end)
@@ -51,16 +51,25 @@ class Claims:
             self.close()
             raise
 
-    def _take(self, name: str, end: float) -> None:
-        path = self.folder / f"{self.domain}.{name.strip('/').replace('/', '.')}"
+    def _check_folder(self) -> None:
+        """Make it; nobody else may write there."""
         try:
             self.folder.mkdir(mode=0o700, exist_ok=True)
             state = self.folder.lstat()
             if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o022:
                 raise PermissionError(0, "others may write there")
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: OSError) -> ClamError:
+        return ClamError(f"cannot note in '{self.folder}' which nodes run ({error.strerror}): set TMPDIR")
+
+    def _take(self, name: str, end: float) -> None:
+        path = self.folder / f"{self.domain}.{name.strip('/').replace('/', '.')}"
+        try:
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            raise ClamError(f"cannot note in '{self.folder}' which nodes run ({error.strerror}): set TMPDIR") from error
+            raise self._unusable(error) from error
         self.files.append(file)
         while True:
             with suppress(BlockingIOError):

@@ -10,10 +10,15 @@ import importlib.util
 import os
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from clam_bringup.claims import LOOK, Claims, Taken
+from clam_bringup.claims import Claims, Taken
 from clam_bringup.graph import Node
+from clam_bringup.hidden_node import LOOK, hidden_node
 from clam_core.errors import ClamError
+
+if TYPE_CHECKING:
+    from rclpy.node import Node as RosNode
 
 DISCOVERY = 1.0  # [s] to find those that live: most take 0.2
 ENDING = 4.0  # [s] in which those of a graph that was just stopped may end
@@ -64,19 +69,7 @@ def full_name(node: Node, within: str = "") -> str:
 
 def _alive(wanted: set[str], discovery: float) -> set[str]:
     """Those of `wanted` that live, as a node sees them that is there only for this."""
-    from rclpy.context import Context
-    from rclpy.node import Node as RosNode
-
-    context, name = Context(), f"_clam_launch_{os.getpid()}"
-    try:
-        context.init([], initialize_logging=False)  # installs no signal handlers, and writes no log
-        looking = RosNode(
-            name, context=context, use_global_arguments=False, enable_rosout=False, start_parameter_services=False
-        )
-    except RuntimeError as error:
-        reason = str(error).partition(", at ")[0]
-        raise ClamError(f"ROS cannot start here ({reason}): check ROS_DOMAIN_ID and RMW_IMPLEMENTATION") from error
-    try:
+    with hidden_node("clam_launch") as looking:
         found = _seen(looking, wanted)
         end = time.monotonic() + discovery
         while not found and time.monotonic() < end:
@@ -86,12 +79,9 @@ def _alive(wanted: set[str], discovery: float) -> set[str]:
         while found and time.monotonic() < end:
             time.sleep(LOOK)
             found = _seen(looking, wanted)
-        looking.destroy_node()
         return found
-    finally:
-        context.try_shutdown()
 
 
-def _seen(looking: object, wanted: set[str]) -> set[str]:
-    pairs = looking.get_node_names_and_namespaces()  # type: ignore[attr-defined]
+def _seen(looking: RosNode, wanted: set[str]) -> set[str]:
+    pairs = looking.get_node_names_and_namespaces()
     return wanted & {f"{namespace.rstrip('/')}/{name}" for name, namespace in pairs}

@@ -14,12 +14,13 @@ def facts(controller: ArmController, backend: str, now: float) -> dict[str, str]
     safety = controller.safety
     commanded = "never" if safety.commanded_at is None else f"{now - safety.commanded_at:.3f}"
     measured = "never" if safety.measured is None else f"{safety.measurement_age(now):.3f}"
+    pending = controller.pending(now)
     known = {
         "state": controller.state(now).value,
         "backend": backend,
         "backend's complaint": controller.complaint or "-",
         "moving to": controller.moving or "-",
-        "trajectory begins in [s]": f"{controller.pending(now):.3f}" if controller.pending(now) else "-",
+        "trajectory begins in [s]": f"{pending:.3f}" if pending else "-",
         "e-stop": safety.estopped or "-",
         "following error [rad]": f"{safety.following_error:.4f}",
         "age of last command [s]": commanded,
