@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -26,6 +26,15 @@ def from_plain(target: type[T], values: Mapping[str, Any]) -> T:
 def to_plain(instance: Any) -> dict[str, Any]:
     """A dataclass as nested dictionaries and lists, as YAML and JSON know them."""
     return cast(dict[str, Any], _listed(dataclasses.asdict(instance)))
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any], key: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Dotted key and both values, where two nested dictionaries with the same keys differ."""
+    for name, value in one.items():
+        if isinstance(value, dict):
+            yield from differences(value, other[name], f"{key}{name}.")
+        elif value != other[name]:
+            yield f"{key}{name}", value, other[name]
 
 
 def _listed(value: Any) -> Any:

@@ -19,9 +19,12 @@ import json
 import os
 from pathlib import Path
 
+from clam_core.errors import ClamError
 from clam_core.methods import METHODS
+from clam_core.plain import differences, to_plain
+from clam_core.training.config import Config
 from clam_core.training.load_config import load_config, preset_files
-from clam_core.training.run import train
+from clam_core.training.run import load_run_config, train
 
 NAME = "train"
 HELP = "train a method on datasets; ends with a bundle"
@@ -36,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML file, read after the preset")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder to write")
     parser.add_argument(
-        "--resume", action="store_true", help="go on with RUN from its newest checkpoint, as configured"
+        "--resume", action="store_true", help="go on with RUN from its newest checkpoint, as its config.yaml says"
     )
     parser.add_argument("--until", metavar="STAGE", help="stop after this stage, e.g. lam; go on with --resume")
     parser.add_argument("--json", action="store_true", help="print the held-out metrics as JSON")
@@ -44,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run ``clam train``."""
-    config = load_config(arguments.method, arguments.preset, arguments.config, arguments.overrides)
+    config = _resumed(arguments) if arguments.resume else _configured(arguments)
     metrics = train(config, arguments.out, resume=arguments.resume, until=arguments.until)
     if int(os.environ.get("RANK", "0")):
         return 0  # under torchrun the first process speaks for all
@@ -56,3 +59,27 @@ def run(arguments: argparse.Namespace) -> int:
         done = (arguments.out / "bundle").exists()
         print(f"bundle: {arguments.out / 'bundle'}" if done else f"stopped after stage '{arguments.until}'")
     return 0
+
+
+def _configured(arguments: argparse.Namespace) -> Config:
+    return load_config(arguments.method, arguments.preset, arguments.config, arguments.overrides)
+
+
+def _resumed(arguments: argparse.Namespace) -> Config:
+    """The run's own configuration; what the caller repeats of it must agree.
+
+    Raises:
+        ClamError: no run there, or it was begun with other numbers.
+    """
+    file, method = arguments.out / "config.yaml", METHODS[arguments.method]
+    own = load_run_config(arguments.out) if file.is_file() else None
+    if own is None or own.method != arguments.method:
+        return _configured(arguments)  # `train` says what is wrong
+    if arguments.preset or arguments.config:
+        asked = method.configure(_configured(arguments))
+    else:
+        asked = load_config(arguments.method, None, file, arguments.overrides)
+    changed = [f"{key} is {there}, not {here}" for key, there, here in differences(to_plain(own), to_plain(asked))]
+    if changed:
+        raise ClamError(f"--resume goes on as '{file}' says: {'; '.join(changed)}: leave it out, or change that file")
+    return own

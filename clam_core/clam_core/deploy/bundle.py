@@ -58,8 +58,14 @@ def save_bundle(
     if views:
         pictures = {name: np.ascontiguousarray(view.pictures) for name, view in views.items()}
         safetensors.numpy.save_file(pictures, partial / VIEWS)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(partial, folder)
+    if folder.exists():  # a folder cannot be renamed over a full one
+        replaced = folder.with_name(f".{folder.name}.replaced")
+        shutil.rmtree(replaced, ignore_errors=True)
+        os.replace(folder, replaced)
+        os.replace(partial, folder)
+        shutil.rmtree(replaced, ignore_errors=True)
+    else:
+        os.replace(partial, folder)
 
 
 def load_bundle(

@@ -19,8 +19,12 @@ def resolve_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise ClamError(f"unknown device '{name}', valid: auto, cpu, cuda, cuda:N") from error
+    if device.type not in ("cpu", "cuda"):
+        raise ClamError(f"device '{name}' is not supported, valid: auto, cpu, cuda, cuda:N")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ClamError(f"device '{name}' asked for, but torch finds no CUDA here; use device=auto or cpu")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ClamError(f"device '{name}' asked for, but the GPUs end at cuda:{torch.cuda.device_count() - 1}")
     return device
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
+from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -20,6 +21,7 @@ from clam_core.models.encoders import IdmEncoder
 from clam_core.models.features import select_entries
 from clam_core.models.observations import Observations
 from clam_core.models.policy import MlpPolicy
+from clam_core.models.transformer import TimePositions
 from clam_core.spec import EnvironmentSpec, ObservationSpec
 from clam_core.training.config import Config, FeatureConfig, OptimizationConfig
 from clam_core.training.diagnostics import masked_mse, r_squared
@@ -89,6 +91,38 @@ class Method(nn.Module, ABC):
         """`config` with what this method does not leave open."""
         return config
 
+    @classmethod
+    def stage_names(cls, config: Config) -> tuple[str, ...]:
+        """The stages of a training with `config`: an action decoder has its own only where it is trained alone."""
+        alone = config.grounding.training == "afterwards"
+        return tuple(name for name in cls.STAGES if name != "decoder" or alone)
+
+    def check(self, data: Datasets) -> None:
+        """Refuse at once what would end the training after a stage of hours.
+
+        Raises:
+            ClamError: weights that are not there, or episodes longer than a transformer has positions for.
+        """
+        weights = self.config.policy.action_token.resnet_weights
+        if weights is not None and isinstance(self.actor.policy, ActionTokenPolicy) and not Path(weights).is_file():
+            raise ClamError(f"policy.action_token.resnet_weights: no file '{weights}'")
+        lam = self.config.lam
+        if not self.has_timesteps():
+            return
+        longest = max(len(states) for role in data.roles().values() for states in role.states)
+        if longest + lam.steps - 1 > lam.transformer.max_timesteps:
+            raise ClamError(
+                f"an episode of {longest} observations needs more learned positions than the "
+                f"{lam.transformer.max_timesteps} there are: raise lam.transformer.max_timesteps to "
+                f"{longest + lam.steps - 1}, or count within the window with lam.transformer.timesteps=window"
+            )
+
+    def has_timesteps(self) -> bool:
+        """Whether its networks have a learned position for every time step of an episode."""
+        return any(isinstance(module, TimePositions) for module in self.modules()) and (
+            self.config.lam.transformer.timesteps == "episode"
+        )
+
     @property
     def span(self) -> Span:
         """What `label` must see of every transition."""
@@ -117,9 +151,8 @@ class Method(nn.Module, ABC):
             self.actor.features.fit(state for role in data.roles().values() for state in role.states)
         if self.config.grounding.action_range == "data" and data.labeled and data.labeled.actions:
             actions = torch.cat(data.labeled.actions)
-            margin = ACTION_MARGIN * (actions.amax(0) - actions.amin(0)).clamp_min(
-                1e-3 * (self.actor.high - self.actor.low)
-            )
+            least = 1e-3 * (self.actor.high - self.actor.low)
+            margin = ACTION_MARGIN * torch.maximum(actions.amax(0) - actions.amin(0), least)
             low, high = actions.amin(0) - margin, actions.amax(0) + margin
             self.actor.low.copy_(torch.maximum(low, self.actor.low))
             self.actor.high.copy_(torch.minimum(high, self.actor.high))
@@ -232,8 +265,14 @@ class Method(nn.Module, ABC):
         """Held-out `loss` of a policy."""
         if held_out is None:
             return {}
-        errors = [loss(batch) for batch in self.evaluation_batches(held_out)]
-        return {"held_out_loss": float(torch.stack(errors).mean())}
+        return {"held_out_loss": self.held_out_mean(loss, held_out)}
+
+    @torch.no_grad()
+    def held_out_mean(self, loss: Callable[[Batch], Tensor], held_out: Transitions) -> float:
+        """Mean of `loss` over what its batches do not mask."""
+        errors = [(loss(batch), batch.mask.sum()) for batch in self.evaluation_batches(held_out)]
+        values, weights = (torch.stack(part) for part in zip(*errors, strict=True))
+        return float((values * weights).sum() / weights.sum())
 
 
 def imitation_loss(policy: Callable[[Observations], Tensor], batch: Batch) -> Tensor:

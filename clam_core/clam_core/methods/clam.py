@@ -23,7 +23,7 @@ class Clam(Method):
     """Stage 1 learns z from unlabeled transitions and grounds it with labeled play; stage 2 imitates experts in z."""
 
     USES = ("unlabeled", "labeled", "expert")
-    STAGES = ("lam", "decoder", "policy")
+    STAGES = ("lam", "decoder", "policy")  # the second only of ``grounding.training=afterwards``
     LATENT = True
     latent_mean: Tensor
     latent_std: Tensor
@@ -83,8 +83,8 @@ class Clam(Method):
     def infer(self, batch: Batch, play: Batch | None) -> tuple[LatentActions, Tensor | None]:
         """Lines 4 and 9: latent actions of the unlabeled batch's first transitions, and z of the labeled batch.
 
-        Both go through the latent IDM at once, as fewer and larger matrix products; a latent space with a loss of its
-        own sees the unlabeled ones alone.
+        Both go through the latent IDM at once, as fewer and larger matrix products. Of a latent space with a loss of
+        its own, that of the unlabeled ones alone counts; a codebook also follows the labeled ones.
         """
         window = batch.window.time(slice(0, batch.context + 2))
         if play is None:
@@ -230,11 +230,12 @@ class Clam(Method):
         """R² of a linear map from z to a, fitted on labeled play, on held-out labeled play."""
         if held_out is None:
             return {}
-        parts: list[Tensor] = []
-        for transitions in (labeled, held_out):
-            batches = list(self.evaluation_batches(transitions))
-            parts += [
-                torch.cat([self.latent_action(batch.window) for batch in batches]),
-                torch.cat([current_target(batch) for batch in batches]),
-            ]
-        return {"latent/linear_probe_r2": linear_probe(parts[0], parts[1], parts[2], parts[3])}
+        z, action = self._pairs(labeled)
+        return {"latent/linear_probe_r2": linear_probe(z, action, *self._pairs(held_out))}
+
+    def _pairs(self, transitions: Transitions) -> tuple[Tensor, Tensor]:
+        """z and true action of the evaluated transitions; one batch of images at a time."""
+        batches = self.evaluation_batches(transitions)
+        pairs = [(self.latent_action(batch.window), current_target(batch)) for batch in batches]
+        z, action = (torch.cat(part) for part in zip(*pairs, strict=True))
+        return z, action

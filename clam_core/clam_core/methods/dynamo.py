@@ -88,12 +88,15 @@ class Dynamo(BehaviourCloning):
     def _metrics(self, held_out: Transitions | None) -> dict[str, float]:
         if held_out is None:
             return {}
-        losses, embeddings = [], []
-        for batch in self.evaluation_batches(held_out):
+        embeddings: list[Tensor] = []
+
+        def loss(batch: Batch) -> Tensor:
             embeddings.append(self.embed(batch.window))
-            losses.append(self.dynamics_loss(embeddings[-1], batch))
+            return self.dynamics_loss(embeddings[-1], batch)
+
+        error = self.held_out_mean(loss, held_out)
         dimension = effective_dimension(torch.cat(embeddings)[:, -1])
-        return {"dynamics/held_out": float(torch.stack(losses).mean()), "embedding/effective_dimension": dimension}
+        return {"dynamics/held_out": error, "embedding/effective_dimension": dimension}
 
 
 def covariance_loss(embedding: Tensor) -> Tensor:

@@ -87,8 +87,10 @@ class Actor(nn.Module):
         return MlpPolicy(build_encoder(policy, self.shape, config.lam, state_dim), target_dim, policy, squash)
 
     def scale(self, action: Tensor) -> Tensor:
-        """Environment actions ``(..., A)`` → [−1, 1]."""
-        return (action - self.low) / (self.high - self.low) * 2 - 1
+        """Environment actions ``(..., A)`` → [−1, 1]; 0 for an entry whose limits are equal: it never moves."""
+        span = self.high - self.low
+        scaled = (action - self.low) / torch.where(span > 0, span, 1.0) * 2 - 1
+        return torch.where(span > 0, scaled, 0.0)
 
     def unscale(self, scaled: Tensor) -> Tensor:
         """Inverse of `scale`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,7 +14,7 @@ from torch import Tensor
 from clam_core.data.store import EpisodeStore
 from clam_core.errors import ClamError, did_you_mean
 from clam_core.methods.base import Method
-from clam_core.training.run import load_method, load_role
+from clam_core.training.run import EPISODES, load_method, load_role
 from clam_core.training.transitions import RawEpisodes, Span, Transitions
 
 MEMORY_GIB = 0.5  # few images are looked at: more of a role's are streamed from disk
@@ -100,7 +101,14 @@ class Learned:
                 )
         limit = min(MEMORY_GIB, config.data.memory_limit_gib)
         config = replace(config, data=replace(config.data, memory_limit_gib=limit))
-        return load_role(stores, config, spec, self._device)
+        return load_role(stores, config, spec, self._device, self._firsts(role, len(stores)))
+
+    def _firsts(self, role: str, stores: int) -> list[int] | None:
+        """As training numbered the episodes; None for a run that did not, or other data than its own."""
+        path = self.run / EPISODES
+        firsts: dict[str, list[int]] = json.loads(path.read_text()) if path.is_file() else {}
+        found = firsts.get(role)
+        return found if found is not None and len(found) == stores else None
 
 
 def evenly(count: int, limit: int) -> Tensor:

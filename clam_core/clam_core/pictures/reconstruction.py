@@ -72,8 +72,12 @@ def predict(method: Clam, transitions: Transitions, which: Tensor) -> Prediction
 def errors(method: Clam, transitions: Transitions, limit: int) -> Errors:
     """Errors of at most `limit` transitions, evenly spaced."""
     which = evenly(len(transitions), limit)
-    parts = [predict(method, transitions, part) for part in torch.split(which, BATCH)]
-    return Errors(which, torch.cat([p.error for p in parts]), torch.cat([p.trivial for p in parts]))
+    parts = []
+    for part in torch.split(which, BATCH):
+        found = predict(method, transitions, part)
+        parts.append((found.error, found.trivial))  # and not the pictures
+    error, trivial = (torch.cat(values) for values in zip(*parts, strict=True))
+    return Errors(which, error, trivial)
 
 
 def choose(found: Errors, transitions: Transitions, most: int) -> Tensor:

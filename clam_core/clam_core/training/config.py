@@ -22,8 +22,12 @@ class DataConfig:
     unlabeled: tuple[str, ...] = ()
     labeled: tuple[str, ...] = ()
     expert: tuple[str, ...] = ()
-    held_out: float = 0.1  # share of episodes of each dataset kept for held-out metrics
+    held_out: float = 0.1  # share of the episodes kept for held-out metrics: every n-th of all, in every role
     memory_limit_gib: float = 4.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.held_out <= 0.5:
+            raise ClamError(f"data.held_out must be 0 to 0.5, got {self.held_out:g}")
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,11 @@ class GroundingConfig:
 
     `training`: ``joint`` with the latent action model (Algorithm 1), ``afterwards`` on frozen latent actions, or
     ``none`` (β = 0: the decoder stays random). `weight` is β, `every` is K of Algorithm 1. `state_noise` and
-    `motion_noise` are standard deviations of Gaussian noise on the standardized features of labeled batches, the
-    regularization that 50 labeled episodes need: what an action does shows in the motion, and much noise on the
-    state keeps the labels from being learned by heart. State entries that a pattern of `exact` names get only
-    `motion_noise`: those that an action cannot be told without, as whether a still gripper is open or closed.
+    `motion_noise` are standard deviations of Gaussian noise on the standardized features of labeled batches (in joint
+    training, and of VPT's IDM), the regularization that 50 labeled episodes need: what an action does shows in the
+    motion, and much noise on the state keeps the labels from being learned by heart. State entries that a pattern of
+    `exact` names get only `motion_noise`: those that an action cannot be told without, as whether a still gripper is
+    open or closed.
 
     Actions are scaled to [−1, 1]: by the environment's ``limits``, or, with `action_range` ``data``, by the range of
     the labeled actions and a tenth of it on either side. Where joints may turn much farther than they do, the former
@@ -79,8 +84,8 @@ class GroundingConfig:
     def __post_init__(self) -> None:
         check_choice("grounding.action_range", self.action_range, ("limits", "data"))
         check_choice("grounding.training", self.training, ("joint", "afterwards", "none"))
-        if self.every < 1:
-            raise ClamError(f"grounding.every must be at least 1, got {self.every}")
+        if self.every < 1 or self.batch_size < 1:
+            raise ClamError(f"grounding.every ({self.every}) and batch_size ({self.batch_size}) must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -95,8 +100,9 @@ class OptimizationConfig:
     """One training stage.
 
     `schedule` is ``constant`` (after `warmup` updates) or ``one_cycle``. `ema` is the decay of a moving average of
-    the weights, which then are what is evaluated and kept (0: none). `early_stopping` ends the stage after so many
-    evaluations without a lower held-out error (0: never). `select`: keep the ``last`` weights or the ``best``.
+    the weights, which then are what is evaluated and kept (0: none). `clip_grad_norm` 0 clips nothing.
+    `early_stopping` ends the stage after so many evaluations without a lower held-out error (0: never). `select`: keep
+    the ``last`` weights or the ``best``.
     """
 
     updates: int = 10_000
@@ -120,6 +126,8 @@ class OptimizationConfig:
             raise ClamError(f"updates ({self.updates}) and batch_size ({self.batch_size}) must be at least 1")
         if not 0 <= self.ema < 1:
             raise ClamError(f"ema must be at least 0 and below 1, got {self.ema}")
+        if self.clip_grad_norm < 0:
+            raise ClamError(f"clip_grad_norm must be at least 0 (no clipping), got {self.clip_grad_norm}")
 
 
 @dataclass(frozen=True)
@@ -161,3 +169,8 @@ class Config:
     lam_training: OptimizationConfig = field(default_factory=OptimizationConfig)
     grounding_training: OptimizationConfig = field(default_factory=OptimizationConfig)
     policy_training: OptimizationConfig = field(default_factory=OptimizationConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("log_every", "evaluate_every", "evaluate_transitions", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ClamError(f"{name} must be at least 1, got {getattr(self, name)}")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 #: A standard deviation of scaled actions below which they do not vary.
 CONSTANT = 1e-6
+#: Share of the variance in the square of latent actions below which it is noise of single precision.
+COLLAPSED = 1e-10
 
 
 def masked_mse(prediction: Tensor, truth: Tensor, mask: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -24,10 +28,18 @@ def r_squared(prediction: Tensor, truth: Tensor) -> Tensor:
 
 
 def effective_dimension(z: Tensor) -> float:
-    """Directions that latent actions ``(N, Z)`` really use: exp of the entropy of their covariance's spectrum."""
-    spectrum = torch.linalg.eigvalsh(torch.cov(z.T.double()).reshape(z.shape[1], -1)).clamp_min(1e-12)
-    share = spectrum / spectrum.sum()
-    return float(torch.exp(-(share * share.log()).sum()))
+    """Directions that latent actions ``(N, Z)`` really use: exp of the entropy of their covariance's spectrum.
+
+    0 where all are the same; NaN of fewer than two, or of weights that are no numbers any more.
+    """
+    if len(z) < 2 or not z.isfinite().all():
+        return math.nan
+    z = z.double()
+    spectrum = torch.linalg.eigvalsh(torch.cov(z.T).reshape(z.shape[1], -1)).clamp_min(0)
+    total = spectrum.sum()
+    if total <= max(CONSTANT**2, COLLAPSED * float(z.square().mean(0).sum())):
+        return 0.0
+    return float(torch.exp(torch.special.entr(spectrum / total).sum()))
 
 
 def perplexity(codes: Tensor, codebook_size: int) -> float:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed, nn
@@ -40,6 +41,14 @@ class Process:
             distributed.all_reduce(stacked)
         return dict(zip(values, (stacked / self.world).tolist(), strict=True))
 
+    def first(self, value: float | None) -> float | None:
+        """That of rank 0; None where it has none, as then nobody has."""
+        if self.world == 1 or value is None:
+            return value
+        shared = torch.tensor([value], dtype=torch.float64, device=self.device)
+        distributed.broadcast(shared, 0)
+        return float(shared)
+
     def gather(self, state: Tensor) -> list[Tensor]:
         """The `state` (CPU bytes) of every process, in order of rank."""
         if self.world == 1:
@@ -61,7 +70,8 @@ def join_processes(device_name: str) -> Iterator[Process]:
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    # The others wait while the first one rolls out, which may take longer than the usual 10 minutes.
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timedelta(hours=2))
     try:
         yield Process(device, distributed.get_rank(), world)
     finally:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 import time
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +15,8 @@ from typing import Any
 from torch.utils.tensorboard import SummaryWriter
 
 from clam_core.errors import ClamError
+
+_HEADER = ("stage", "name", "update", "time")
 
 
 class MetricsLog:
@@ -32,14 +36,17 @@ class MetricsLog:
         self._writes = writes
         if not writes:
             return
-        self._wandb = _start_wandb(wandb, run) if wandb else None
+        self._wandb = _start_wandb(wandb, run, keep_until is not None) if wandb else None
         path = run / "metrics.jsonl"
-        kept = []
+        kept: list[dict[str, Any]] = []
         if keep_until is not None and path.exists():
             kept = [line for line in read_metrics(run) if (line["stage"], line["update"]) <= keep_until]
         path.write_text("".join(json.dumps(line) + "\n" for line in kept))
         self._file = path.open("a", buffering=1)
+        shutil.rmtree(run / "tensorboard", ignore_errors=True)  # it cannot drop what a resumed run does again
         self._board = SummaryWriter(str(run / "tensorboard"))
+        for line in kept:
+            self._show(line["name"], line["update"], {k: v for k, v in line.items() if k not in _HEADER}, line["time"])
 
     def write(self, stage: int, name: str, update: int, values: Mapping[str, float]) -> None:
         """Log scalars of one update of stage number `stage`, called `name`; nothing for no values."""
@@ -47,11 +54,14 @@ class MetricsLog:
             return
         header = {"stage": stage, "name": name, "update": update, "time": time.time()}
         self._file.write(json.dumps({**header, **values}) + "\n")
-        for metric, value in values.items():
-            self._board.add_scalar(f"{name}/{metric}", value, update)
+        self._show(name, update, values, header["time"])
         if self._wandb is not None:
             named = {f"{name}/{metric}": value for metric, value in values.items()}
             self._wandb.log({**named, f"{name}/update": update})
+
+    def _show(self, name: str, update: int, values: Mapping[str, float], when: float) -> None:
+        for metric, value in values.items():
+            self._board.add_scalar(f"{name}/{metric}", value, update, walltime=when)
 
     def __enter__(self) -> MetricsLog:
         return self
@@ -66,13 +76,15 @@ class MetricsLog:
                 self._wandb.finish(exit_code=0 if kind is None else 1)
 
 
-def _start_wandb(project: str, run: Path) -> Any:
+def _start_wandb(project: str, run: Path, resumed: bool) -> Any:
     try:
         wandb: Any = importlib.import_module("wandb")
     except ImportError as error:
         raise ClamError(f"wandb={project} asked for, but wandb is not installed; pip install wandb") from error
-    identifier = str(run.resolve()).replace("/", "-").strip("-")[-64:]
-    started = wandb.init(project=project, name=run.name, id=identifier, dir=str(run), resume="allow")
+    path = run / "wandb_id"
+    if not (resumed and path.is_file()):
+        path.write_text(uuid.uuid4().hex)  # a run trained anew in the same folder is another one
+    started = wandb.init(project=project, name=run.name, id=path.read_text(), dir=str(run), resume="allow")
     for pattern in ("lam", "decoder", "idm", "encoder", "latent_policy", "policy"):
         started.define_metric(f"{pattern}/*", step_metric=f"{pattern}/update")
     return started

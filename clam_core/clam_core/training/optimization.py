@@ -30,7 +30,12 @@ def make_schedule(optimizer: torch.optim.Optimizer, options: OptimizationConfig)
 
 
 def clip_gradients(parameters: list[nn.Parameter], limit: float) -> None:
-    """`clip_grad_norm_`, which multiplies gradients by 1 where there is nothing to clip; on a CPU that is left out."""
+    """`clip_grad_norm_`, which multiplies gradients by 1 where there is nothing to clip; on a CPU that is left out.
+
+    A `limit` of 0 clips nothing.
+    """
+    if limit == 0:
+        return
     norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
     if norm.is_cuda or not norm <= limit:
         nn.utils.clip_grads_with_norm_(parameters, limit, norm)

@@ -1,12 +1,13 @@
-"""A run is a folder: config.yaml, metrics.jsonl, tensorboard/, checkpoints/, result.json, spec.json, bundle/."""
+"""A run is a folder: config.yaml, spec.json, episodes.json, metrics.jsonl, tensorboard/, checkpoints/, result.json,
+bundle/.
+"""
 
 from __future__ import annotations
 
 import copy
 import json
 import os
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,14 +34,17 @@ from clam_core.training.trainer import Trainer
 from clam_core.training.transitions import RawEpisodes, load_episodes
 from clam_core.training.views import training_views
 
+EPISODES = "episodes.json"  # `first_numbers`: which episodes were held out
+
 
 @dataclass(frozen=True)
 class OpenedData:
-    """Datasets on the device, the environment they all come from, and where they are from."""
+    """Datasets on the device, the environment they all come from, where they are from, and their `first_numbers`."""
 
     datasets: Datasets
     spec: EnvironmentSpec
     provenance: dict[str, Any]
+    firsts: dict[str, list[int]]
 
 
 def open_data(uses: tuple[str, ...], config: Config, device: torch.device) -> OpenedData:
@@ -61,16 +65,39 @@ def open_data(uses: tuple[str, ...], config: Config, device: torch.device) -> Op
         role: [{"path": str(s.path), "episodes": s.num_episodes, **s.info.provenance} for s in of_role]
         for role, of_role in stores.items()
     }
-    datasets = {role: load_role(of_role, config, spec, device) for role, of_role in stores.items()}
-    return OpenedData(Datasets(**datasets), spec, provenance)
+    firsts = first_numbers(stores)
+    datasets = {role: load_role(of_role, config, spec, device, firsts[role]) for role, of_role in stores.items()}
+    return OpenedData(Datasets(**datasets), spec, provenance, firsts)
 
 
-def load_role(stores: list[EpisodeStore], config: Config, spec: EnvironmentSpec, device: torch.device) -> RawEpisodes:
-    """All episodes of `stores` with what `config` looks at."""
+def first_numbers(stores: Mapping[str, Sequence[EpisodeStore]]) -> dict[str, list[int]]:
+    """Role → number of the first episode of each of its stores, among all episodes of the run; see `RawEpisodes`."""
+    first: dict[Path, int] = {}
+    count = 0
+    for store in (store for of_role in stores.values() for store in of_role):
+        if store.path.resolve() not in first:
+            first[store.path.resolve()] = count
+            count += store.num_episodes
+    return {role: [first[store.path.resolve()] for store in of_role] for role, of_role in stores.items()}
+
+
+def load_role(
+    stores: list[EpisodeStore],
+    config: Config,
+    spec: EnvironmentSpec,
+    device: torch.device,
+    firsts: Sequence[int] | None = None,
+) -> RawEpisodes:
+    """All episodes of `stores` with what `config` looks at; `firsts`: see `first_numbers`."""
     features, image = config.features, image_config(config.features, spec.observation)
     limit = int(config.data.memory_limit_gib * 2**30)
     cameras = image.cameras if image else ()
-    return load_episodes(stores, device, cameras, features.image_size, features.frame_stack, limit)
+    numbers = (
+        ()
+        if firsts is None
+        else tuple(first + i for first, store in zip(firsts, stores, strict=True) for i in range(store.num_episodes))
+    )
+    return load_episodes(stores, device, cameras, features.image_size, features.frame_stack, limit, numbers)
 
 
 def train(config: Config, run: Path, *, resume: bool = False, until: str | None = None) -> dict[str, float]:
@@ -91,9 +118,10 @@ def train(config: Config, run: Path, *, resume: bool = False, until: str | None 
         asked, config = config.method, load_run_config(run)
         if config.method != asked:
             raise ClamError(f"run '{run}' trains '{config.method}', not '{asked}': clam train {config.method} --resume")
-    if until is not None and until not in method_type.STAGES:
-        raise ClamError(f"method '{config.method}' has no stage '{until}': {did_you_mean(until, method_type.STAGES)}")
     config = method_type.configure(config)
+    stages = method_type.stage_names(config)
+    if until is not None and until not in stages:
+        raise ClamError(f"this training of '{config.method}' has no stage '{until}': {did_you_mean(until, stages)}")
     with join_processes(config.device) as process:
         return _train(method_type, config, run, process, resume, until)
 
@@ -107,13 +135,14 @@ def _train(
     method.sampler = Sampler(config.seed, process.device, process.rank, process.world)
     if process.rank:
         torch.manual_seed(config.seed + process.rank)  # noise and dropout of its own; the weights are drawn already
+    method.check(data.datasets)
     process.barrier()  # no process may see the run folder of this run as another's
     if process.writes:
         run.mkdir(parents=True, exist_ok=True)
         write_whole(run / "spec.json", json.dumps(data.spec.to_json(), indent=2))
+        write_whole(run / EPISODES, json.dumps(data.firsts))
         write_whole(run / "config.yaml", yaml.safe_dump(to_plain(config), sort_keys=False))
     process.barrier()
-    started = time.monotonic()
     roll_out = _roller(method, config, process) if config.rollouts.every else None
     trainer = Trainer(method, data.datasets, run, process, resume=resume, until=until, roll_out=roll_out)
     metrics = trainer.fit()
@@ -124,7 +153,7 @@ def _train(
         result = {
             "method": config.method,
             "metrics": metrics,
-            "seconds": time.monotonic() - started,
+            "seconds": trainer.seconds,
             "device": str(process.device),
             "processes": process.world,
         }

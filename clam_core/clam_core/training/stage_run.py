@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -22,16 +23,18 @@ from clam_core.training.distributed import Process, parallel
 from clam_core.training.metrics import MetricsLog
 from clam_core.training.optimization import MovingAverage, clip_gradients, make_optimizer, make_schedule
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the stages of a run share: `generators()` is the state of all random streams, see `Trainer`."""
+    """What the stages of a run share: `state()` goes into every checkpoint, see `Trainer`."""
 
     method: Method
     process: Process
     checkpoints: Path
     log: MetricsLog
-    generators: Callable[[], dict[str, Any]] = dict
+    state: Callable[[], dict[str, Any]] = dict
     roll_out: Callable[[], dict[str, float]] | None = None
 
 
@@ -46,7 +49,7 @@ class StageRun:
         self.optimizer = make_optimizer(self.parameters, stage.optimization)
         self.schedule = make_schedule(self.optimizer, stage.optimization)
         self.bf16 = self.config.bf16 and computes_bf16(self.process.device)
-        self.best, self.stale = math.inf, 0
+        self.best, self.stale, self.warned = math.inf, 0, False
         self.metrics: dict[str, float] = {}
 
     def fit(self, state: dict[str, Any] | None, position: Position) -> dict[str, float]:
@@ -56,7 +59,7 @@ class StageRun:
         if state is None:
             stage.begin()
         if done == options.updates:
-            return stage.metrics()
+            return self._measured()
         self.prepare()
         if state is not None:
             self._restore(state)
@@ -70,6 +73,7 @@ class StageRun:
             if last or update % self.config.evaluate_every == 0:
                 self._evaluate(update)
                 last = last or 0 < options.early_stopping <= self.stale
+            self._roll_out(update, last)
             if last:
                 break
             if update % self.config.checkpoint_every == 0:
@@ -117,24 +121,42 @@ class StageRun:
         """Held-out metrics of the averaged weights, in evaluation mode; the best so far are kept."""
         _set_mode(self.method, self.stage, training=False)
         with self.average.applied():
-            self.metrics = self.stage.metrics()
-            error = self.metrics.get(self.stage.criterion)
-            if error is not None:
+            self.metrics = self._measured()
+            # Of the first process: all must stop alike, and what a network counts of its own batches may differ.
+            error = self.process.first(self.metrics.get(self.stage.criterion))
+            if error is None:
+                self._warn()
+            else:
                 better = error < self.best
                 self.best, self.stale = (error, 0) if better else (self.best, self.stale + 1)
                 if better and self.process.writes:
                     save_best(self.checkpoints, Position(self.number, update), self.method)
-            rolled = self._roll_out(update)
-        self.log.write(self.number, self.stage.name, update, self.metrics | rolled)
+        self.log.write(self.number, self.stage.name, update, self.metrics)
         _set_mode(self.method, self.stage, training=True)
 
-    def _roll_out(self, update: int) -> dict[str, float]:
+    def _measured(self) -> dict[str, float]:
+        """Held-out metrics; those that are not defined for the data, NaN, are left out."""
+        return {name: value for name, value in self.stage.metrics().items() if not math.isnan(value)}
+
+    def _warn(self) -> None:
+        options = self.stage.optimization
+        if not self.warned and self.process.writes and (options.early_stopping or options.select == "best"):
+            self.warned = True
+            _log.warning(
+                "stage %s: nothing is held out (%s), so early_stopping and select=best have nothing to judge by",
+                self.stage.name,
+                f"data.held_out={self.config.data.held_out:g} of few episodes",
+            )
+
+    def _roll_out(self, update: int, last: bool) -> None:
         every, roll_out = self.config.rollouts.every, self.around.roll_out
-        due = every > 0 and (update % every == 0 or update == self.stage.optimization.updates)
+        due = every > 0 and (update % every == 0 or last)
         if not (self.stage.deployable and due and roll_out and self.process.writes):
-            return {}
-        with torch.random.fork_rng():
-            return roll_out()
+            return
+        _set_mode(self.method, self.stage, training=False)
+        with self.average.applied(), torch.random.fork_rng():
+            self.log.write(self.number, self.stage.name, update, roll_out())
+        _set_mode(self.method, self.stage, training=True)
 
     def _finish(self) -> None:
         """The weights to keep become the method's; the checkpoint says that the stage is done."""
@@ -143,7 +165,7 @@ class StageRun:
         if self.stage.optimization.select == "best" and math.isfinite(self.best):
             self.process.barrier()
             load_best(self.checkpoints, self.number, self.method)
-            self.metrics = self.stage.metrics()
+            self.metrics = self._measured()
         self._save(Position(self.number, self.stage.optimization.updates))
 
     def _save(self, position: Position) -> None:
@@ -153,7 +175,7 @@ class StageRun:
             "average": self.average.state(),
             "best": self.best,
             "stale": self.stale,
-            "generators": self.around.generators(),
+            **self.around.state(),
         }
         if self.process.writes:
             save_checkpoint(self.checkpoints, position, self.method, state)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class Trainer:
     ) -> None:
         self.method, self.data, self.run, self.process = method, data, run, process
         self.resume, self.until, self.roll_out = resume, until, roll_out
+        self._begin({})
 
     def fit(self) -> dict[str, float]:
         """Run the stages; returns the last held-out metrics, prefixed with the stage's name."""
@@ -46,16 +48,31 @@ class Trainer:
         else:
             self._restore_generators(state["generators"])
         keep_until = (position.stage, position.update) if loaded else None
-        final: dict[str, float] = {}
+        self._begin(state or {})
+        final = self.metrics
         with MetricsLog(self.run, self.process.writes, keep_until, self.method.config.wandb) as log:
-            around = Surroundings(self.method, self.process, checkpoints, log, self.generators, self.roll_out)
+            around = Surroundings(self.method, self.process, checkpoints, log, self._state, self.roll_out)
             for number, stage in enumerate(self.method.eval().stages(self.data)):
                 if number >= position.stage:
                     metrics = StageRun(around, stage, number).fit(state if number == position.stage else None, position)
-                    final |= {f"{stage.name}/{name}": value for name, value in metrics.items()}
+                    final.update({f"{stage.name}/{name}": value for name, value in metrics.items()})
                 if stage.name == self.until:
                     return final
         return final
+
+    def _begin(self, state: Mapping[str, Any]) -> None:
+        """Go on from what the earlier stages, and earlier calls, gave."""
+        self.metrics = dict(state.get("metrics", {}))
+        self._earlier, self._started = float(state.get("seconds", 0.0)), time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """What the training took so far, also before it was interrupted."""
+        return self._earlier + time.monotonic() - self._started
+
+    def _state(self) -> dict[str, Any]:
+        """What a checkpoint holds besides the state of a stage."""
+        return {"generators": self.generators(), "metrics": dict(self.metrics), "seconds": self.seconds}
 
     def generators(self) -> dict[str, Any]:
         """State of every random stream, in every process."""

@@ -61,7 +61,9 @@ class Batch:
 class RawEpisodes:
     """Episodes of some stores as tensors: `states` ``(T+1, D)`` each, `actions` ``(T, A)`` each or None (unlabeled).
 
-    `frames` holds the images of all episodes, those of episode i from row ``frame_starts[i]`` on.
+    `frames` holds the images of all episodes, those of episode i from row ``frame_starts[i]`` on. `numbers` are those
+    of the episodes among all that a run was given: a dataset in two roles has the same ones in both, so that what one
+    role holds out the other does not learn from. Empty: 0, 1, ….
     """
 
     states: list[Tensor]
@@ -69,16 +71,21 @@ class RawEpisodes:
     frames: Frames | None = None
     frame_starts: tuple[int, ...] = ()
     frame_stack: int = 1
+    numbers: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.states)
 
     def split(self, held_out: float) -> tuple[RawEpisodes, RawEpisodes | None]:
         """Train and held-out episodes: every n-th is held out; None where there are too few for that."""
-        stride = max(2, round(1 / held_out)) if held_out > 0 else len(self.states) + 1
-        held = [i for i in range(len(self.states)) if i % stride == stride - 1]
-        train = [i for i in range(len(self.states)) if i % stride != stride - 1]
-        return self._subset(train), self._subset(held) if held else None
+        if held_out <= 0:
+            return self, None
+        stride, train, held = round(1 / held_out), list[int](), list[int]()
+        for i, number in enumerate(self.numbers or range(len(self))):
+            (held if number % stride == stride - 1 else train).append(i)
+        if not held or not train:
+            return self, None
+        return self._subset(train), self._subset(held)
 
     def without_actions(self) -> RawEpisodes:
         """The same episodes, unlabeled."""
@@ -87,7 +94,9 @@ class RawEpisodes:
     def _subset(self, which: list[int]) -> RawEpisodes:
         actions = None if self.actions is None else [self.actions[i] for i in which]
         starts = tuple(self.frame_starts[i] for i in which) if self.frames else ()
-        return replace(self, states=[self.states[i] for i in which], actions=actions, frame_starts=starts)
+        numbers = tuple(self.numbers[i] for i in which) if self.numbers else ()
+        states = [self.states[i] for i in which]
+        return replace(self, states=states, actions=actions, frame_starts=starts, numbers=numbers)
 
 
 class Transitions:
@@ -190,8 +199,9 @@ def load_episodes(
     image_size: int | None = None,
     frame_stack: int = 1,
     memory_limit_bytes: int = 4 << 30,
+    numbers: tuple[int, ...] = (),
 ) -> RawEpisodes:
-    """All episodes of `stores` on `device`; actions only if the stores were opened with them.
+    """All episodes of `stores` on `device`; actions only if the stores were opened with them. `numbers`: see there.
 
     Images of `cameras` are held on the device, or streamed from disk where they exceed `memory_limit_bytes`.
 
@@ -219,4 +229,4 @@ def load_episodes(
         row += begin
     frames = open_frames(stores, cameras, image_size, device, memory_limit_bytes)
     known = actions if all(store.has_actions for store in stores) else None
-    return RawEpisodes(states, known, frames, tuple(starts) if frames else (), frame_stack)
+    return RawEpisodes(states, known, frames, tuple(starts) if frames else (), frame_stack, numbers)

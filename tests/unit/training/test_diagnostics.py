@@ -1,5 +1,7 @@
 """Diagnostics on data whose answer is known."""
 
+import math
+
 import pytest
 import torch
 
@@ -12,6 +14,18 @@ def test_the_effective_dimension_counts_the_directions_in_use() -> None:
     assert effective_dimension(z) == pytest.approx(2, abs=0.01)
     assert effective_dimension(torch.cat([z, torch.zeros(5000, 6)], dim=1)) == pytest.approx(2, abs=0.01)
     assert effective_dimension(z[:, :1]) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.0])
+def test_a_collapsed_latent_space_uses_no_direction(offset: float) -> None:
+    torch.manual_seed(0)
+    assert effective_dimension(torch.full((1000, 16), offset)) == 0
+    assert effective_dimension(offset + 1e-7 * torch.randn(1000, 16)) == 0
+
+
+def test_what_has_no_spectrum_has_no_dimension() -> None:
+    assert math.isnan(effective_dimension(torch.randn(1, 16)))
+    assert math.isnan(effective_dimension(torch.full((10, 4), torch.nan)))
 
 
 def test_perplexity_counts_the_codes_in_use() -> None:

@@ -17,18 +17,23 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from clam_core.cli import main
 from clam_core.deploy.device import computes_bf16
 from clam_core.errors import ClamError
-from clam_core.methods.base import Losses
+from clam_core.methods.base import Losses, Method
+from clam_core.models.actor import Actor, ActorConfig
+from clam_core.models.config import PolicyConfig
 from clam_core.plain import to_plain
 from clam_core.training.config import Config
 from clam_core.training.load_config import load_config
 from clam_core.training.metrics import read_metrics
-from clam_core.training.optimization import MovingAverage
+from clam_core.training.optimization import MovingAverage, clip_gradients
 from clam_core.training.run import train
+from clam_core.training.sampler import Sampler
 from clam_core.training.stage_run import StageRun
+from clam_core.training.transitions import RawEpisodes, Span, Transitions
 
 
 @pytest.fixture
@@ -207,11 +212,30 @@ def test_rollouts_during_training_are_logged(tmp_path: Path) -> None:
     arguments = ["gym", "Pendulum-v1", "--kind", "play", "--episodes", "2", "--workers", "1"]
     assert main(["generate", *arguments, "--out", str(tmp_path / "play")]) == 0
     overrides = [f"data.labeled={tmp_path / 'play'}", "policy.hidden=[8]", "policy_training.updates=4", "device=cpu",
-                 "evaluate_every=2", "rollouts.every=2", "rollouts.episodes=1"]  # fmt: skip
+                 "evaluate_every=2", "rollouts.every=3", "rollouts.episodes=1"]  # fmt: skip
     train(load_config("bc", overrides=overrides), tmp_path / "run")
     rolled = [line for line in read_metrics(tmp_path / "run") if "rollout/return" in line]
-    assert [line["update"] for line in rolled] == [2, 4]
+    assert [line["update"] for line in rolled] == [3, 4]
     assert all(line["rollout/return"] < 0 for line in rolled)
+
+
+def test_every_run_is_one_of_its_own_at_weights_and_biases(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: list[str] = []
+
+    def init(**arguments: str) -> types.SimpleNamespace:
+        names.append(arguments["id"])
+        nothing = lambda *_, **__: None  # noqa: E731
+        return types.SimpleNamespace(log=nothing, finish=nothing, define_metric=nothing)
+
+    monkeypatch.setitem(sys.modules, "wandb", types.SimpleNamespace(init=init))
+    config = replace(config, wandb="clam")
+    train(config, tmp_path / "run", until="lam")
+    train(config, tmp_path / "run", resume=True)
+    shutil.rmtree(tmp_path / "run")
+    train(config, tmp_path / "run", until="lam")
+    assert names[0] == names[1] != names[2]
 
 
 def test_weights_and_biases_get_what_the_metrics_file_gets(
@@ -251,6 +275,102 @@ def test_nothing_to_resume_is_said(config: Config, tmp_path: Path) -> None:
     with pytest.raises(ClamError, match="nothing to resume"):
         train(config, tmp_path / "run", resume=True)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_resumed_run_tells_of_its_earlier_stages_too(config: Config, tmp_path: Path) -> None:
+    whole = train(config, tmp_path / "whole")
+    train(config, tmp_path / "run", until="lam")
+    assert train(config, tmp_path / "run", resume=True) == pytest.approx(whole)
+    seconds = json.loads((tmp_path / "run/result.json").read_text())["seconds"]
+    train(config, tmp_path / "run", resume=True)
+    assert json.loads((tmp_path / "run/result.json").read_text())["seconds"] >= seconds
+
+
+def test_tensorboard_shows_a_resumed_run_once(config: Config, tmp_path: Path) -> None:
+    train(config, tmp_path / "run", until="lam")
+    train(config, tmp_path / "run", resume=True)
+    (file,) = (tmp_path / "run/tensorboard").iterdir()
+    board = EventAccumulator(str(file))
+    board.Reload()
+    assert [event.step for event in board.Scalars("lam/reconstruction")] == [10, 20, 30, 40, 50, 60]
+
+
+def test_a_run_is_resumed_with_its_own_numbers_or_not_at_all(
+    config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    train(config, run, until="lam")
+    resume = ["train", "clam", "--out", str(run), "--resume"]
+    assert main([*resume, "policy_training.updates=500", "data.labeled=elsewhere"]) == 1
+    error = capsys.readouterr().err
+    assert "policy_training.updates is 60, not 500" in error and "data.labeled is" in error
+    assert main([*resume, "--preset", "recommended/state"]) == 1
+    assert main([*resume, "policy_training.updates=60", "--until", "lam"]) == 0
+
+
+def test_a_stage_that_this_training_does_not_have_is_refused(config: Config, tmp_path: Path) -> None:
+    with pytest.raises(ClamError, match="has no stage 'decoder'"):
+        train(config, tmp_path / "run", until="decoder")
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_weights_of_the_last_stage_are_missed_at_once(
+    make_dataset: Callable[..., Path], tmp_path: Path
+) -> None:
+    overrides = [f"data.labeled={make_dataset('play', 'play', 3, image_size=16)}", "features.cameras=[top]"]
+    overrides += ["policy.architecture=action_token", "policy.action_token.resnet_weights=nowhere.pth", "device=cpu"]
+    with pytest.raises(ClamError, match=r"no file 'nowhere.pth'"):
+        train(load_config("bc", overrides=overrides), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_episodes_longer_than_the_positions_are_refused_at_once(config: Config, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(to_plain(config)))
+    overrides = ["lam.architecture=transformer", "lam.transformer.max_timesteps=5"]
+    with pytest.raises(ClamError, match=r"raise lam.transformer.max_timesteps to \d+"):
+        train(load_config("clam", None, tmp_path / "config.yaml", overrides), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_action_that_never_moves_is_learned_around(config: Config, tmp_path: Path) -> None:
+    actor = Actor(ActorConfig((0,), (-1,), False, 2, PolicyConfig()))
+    actor.low.copy_(torch.tensor([-2.0, 0.3]))
+    actor.high.copy_(torch.tensor([2.0, 0.3]))
+    scaled = actor.scale(torch.tensor([[1.0, 0.3]]))
+    assert scaled.tolist() == [[0.5, 0.0]]
+    assert torch.allclose(actor.unscale(scaled), torch.tensor([[1.0, 0.3]]))
+
+
+def test_held_out_errors_weigh_every_transition_alike(config: Config) -> None:
+    states = [torch.arange(2001.0)[:, None]]
+    transitions = Transitions(states[0], RawEpisodes(states, None), Span.of_policy(1), Sampler(0, torch.device("cpu")))
+    method = types.SimpleNamespace(evaluation_batches=lambda held: held.batches(batch_size=1999))
+    mean = Method.held_out_mean(method, lambda batch: batch.observation.state.mean(), transitions)  # type: ignore[arg-type]
+    assert mean == pytest.approx(999.5)
+
+
+def test_a_limit_of_zero_clips_nothing() -> None:
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    for limit, expected in ((0.0, [3.0, 4.0]), (1.0, [0.6, 0.8])):
+        parameter.grad = torch.tensor([3.0, 4.0])
+        clip_gradients([parameter], limit)
+        assert parameter.grad.tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["log_every", "evaluate_every", "evaluate_transitions", "checkpoint_every"])
+def test_an_interval_of_zero_is_refused(name: str) -> None:
+    with pytest.raises(ClamError, match=f"{name} must be at least 1, got 0"):
+        load_config("clam", overrides=[f"{name}=0"])
+
+
+def test_a_run_with_nothing_to_judge_by_says_so(
+    config: Config, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = replace(config, data=replace(config.data, held_out=0.0))
+    config = replace(config, lam_training=replace(config.lam_training, early_stopping=1))
+    train(config, tmp_path / "run", until="lam")
+    assert [record.message for record in caplog.records].count(caplog.records[-1].message) == 1
+    assert "stage lam: nothing is held out" in caplog.text
 
 
 def test_a_run_is_not_resumed_as_another_method(config: Config, tmp_path: Path) -> None:

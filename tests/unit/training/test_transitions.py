@@ -9,6 +9,8 @@ import torch
 from clam_core.data.store import EpisodeStore
 from clam_core.errors import ClamError
 from clam_core.training.frames import StreamedFrames, open_frames
+from clam_core.training.load_config import load_config
+from clam_core.training.run import first_numbers, load_role
 from clam_core.training.sampler import Sampler
 from clam_core.training.transitions import RawEpisodes, Span, Transitions, load_episodes
 
@@ -125,3 +127,25 @@ def test_only_the_last_used_chunks_stay_decoded(stores: list[EpisodeStore]) -> N
 def test_an_unknown_camera_is_named(stores: list[EpisodeStore]) -> None:
     with pytest.raises(ClamError, match="has no camera 'tob': did you mean 'top'"):
         load_episodes(stores, CPU, ("tob",))
+
+
+def test_a_dataset_in_two_roles_holds_the_same_episodes_out_of_both(make_dataset: Callable[..., Path]) -> None:
+    play, expert = (
+        EpisodeStore.open(make_dataset(name, name, n), actions=False) for name, n in (("play", 20), ("expert", 7))
+    )
+    config = load_config("clam", overrides=["device=cpu"])
+    stores = {"unlabeled": [expert, play], "labeled": [play]}
+    firsts = first_numbers(stores)
+    assert firsts == {"unlabeled": [0, 7], "labeled": [7]}
+    roles = {role: load_role(of_role, config, play.info.spec, CPU, firsts[role]) for role, of_role in stores.items()}
+    train = roles["unlabeled"].split(0.1)[0].states
+    held = roles["labeled"].split(0.1)[1]
+    assert held is not None and len(held) == 2
+    assert not any(torch.equal(one, other) for one in held.states for other in train)
+
+
+def test_too_few_episodes_are_not_split() -> None:
+    episodes = RawEpisodes([torch.zeros(3, 1)] * 9, None)
+    assert episodes.split(0.1) == (episodes, None) and episodes.split(0.0) == (episodes, None)
+    with pytest.raises(ClamError, match=r"data.held_out must be 0 to 0.5, got 0.7"):
+        load_config("clam", overrides=["data.held_out=0.7"])

@@ -54,8 +54,7 @@ class Cell:
             "decoder": config.grounding_training, "latent_policy": config.policy_training,
             "policy": config.grounding_training if config.method == "lapa" else config.policy_training,
         }  # fmt: skip
-        skipped = {"decoder"} if config.grounding.training != "afterwards" else set()
-        return sum(stages[name].updates for name in method.STAGES if name not in skipped)
+        return sum(stages[name].updates for name in method.stage_names(config))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: everything that decides what comes out."""
