@@ -13,6 +13,10 @@ from clam_core.errors import ClamError
 from clam_core.plain import from_plain, to_plain
 from clam_core.training.config import Config
 
+#: Value of every key when it was new: a digest leaves it out, so that a cell from before the key has the same one. A
+#: key that is new today is added here with its default; what stands here stays, also where a default changes.
+FIRST: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("first_values.json").read_text())
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -61,9 +65,11 @@ class Cell:
         return to_plain(self)
 
     def digest(self) -> str:
-        """Of all that decides what comes out, but for keys at their defaults: the same before a key existed."""
+        """Of all that decides what comes out, wherever it runs; see `FIRST`."""
         wanted = self.to_json()
-        wanted["config"] = _changed(wanted["config"], to_plain(Config()))
+        wanted["config"] = _changed(wanted["config"], FIRST["config"])
+        wanted["config"].pop("device", None)
+        wanted["data"] = [[role, [_changed(one, FIRST["source"]) for one in many]] for role, many in wanted["data"]]
         return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:12]
 
     def folder(self, root: Path) -> Path:
@@ -89,7 +95,7 @@ def _changed(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]
     changed = {key: value for key, value in values.items() if key not in defaults or value != defaults[key]}
     for key, value in changed.items():
         if isinstance(value, dict):
-            changed[key] = _changed(value, defaults[key])
+            changed[key] = _changed(value, defaults.get(key, {}))
     return changed
 
 

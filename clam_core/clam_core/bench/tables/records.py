@@ -38,7 +38,8 @@ def _record(table: Table, entry: Entry) -> dict[str, Any]:
         f"clam bench {table.name} --setting {cell.setting} --rows {entry.row} --columns {entry.column} "
         f"--first-seed {cell.seed} --seeds 1 --episodes {cell.episodes}"
         + (f" --budget {cell.budget:g}" if cell.budget != 1 else "")
-        + (f" --device {cell.config.device}" if cell.config.device.startswith("cuda") else "")
+        # Where the device decides on the preset, it is said.
+        + (f" --device {device}" if (device := cell.config.device).startswith("cuda") or table.preset else "")
     )
     more: dict[str, Any] = {}
     if table.metric == "score":
@@ -57,7 +58,8 @@ def _record(table: Table, entry: Entry) -> dict[str, Any]:
         **{name: _rounded(getattr(outcome, of), 1) for name, of in _TIMES.items()}, "resumed": outcome.resumed,
         **{name: _rounded(outcome.label_quality.get(of), 5) for name, of in _GROUNDING.items()},
         "play_r2": _rounded(outcome.metrics.get("grounding/r2"), 4),
-        "machine": _machine(outcome.machine), "command": command, "digest": cell.digest(),
+        "machine": _machine(outcome.machine), "command": command,
+        **({} if entry.digest is None else {"digest": entry.digest}),
     }  # fmt: skip
 
 
@@ -126,13 +128,15 @@ class Known:
                     others += read_records(path)
         return cls(table, read_records(own), others)
 
-    def outcome(self, row: str, column: str, cell: Cell) -> Outcome | None:
+    def entry(self, row: str, column: str, cell: Cell) -> Entry | None:
         """What a page says that this very cell gave; None where none has it."""
         where = {"setting": cell.setting, "method": row, "task": cell.task, "seed": cell.seed}
         record = self._found.get(place(where | _column(column, cell)))
         if record is None or not _same(record, cell):
             record = self._by_digest.get(cell.digest()) if self._by_digest else None
-        return None if record is None else _outcome(self._table, row, record)
+        if record is None:
+            return None
+        return Entry(row, column, cell, _outcome(self._table, row, record), record.get("digest"))
 
 
 def _same(record: Mapping[str, Any], cell: Cell) -> bool:
@@ -141,7 +145,7 @@ def _same(record: Mapping[str, Any], cell: Cell) -> bool:
     if "digest" in record:
         return bool(record["digest"] == cell.digest())
     ours = {"labels": cell.labels, "budget": cell.budget, "updates": cell.updates()}
-    return ours.items() <= record.items()  # written before pages had digests
+    return ours.items() <= record.items()  # written before pages had digests: nothing tells more
 
 
 def _outcome(table: Table, row: str, record: Mapping[str, Any]) -> Outcome:

@@ -30,8 +30,9 @@ def markdown(table: Table, entries: Sequence[Entry], facts: Mapping[str, str]) -
     papers = "Paper: mean ± spread over seeds as printed. " if table.paper else ""
     lines += [
         f"{papers}Ours: mean (95 % interval) over {summary.seeds} seeds with "
-        f"{most} rollouts each; intervals are Wilson's for a rate, bootstrapped for a mean and "
-        "for the average over tasks.",
+        f"{most} rollouts each. The interval of a rate is Wilson's over the rollouts of all seeds, which says nothing "
+        "of further seeds where these differ; of a mean, an average over tasks and a difference, seeds and rollouts "
+        "are resampled, where there are several seeds.",
         "",
     ]
     if table.notes:
@@ -67,7 +68,9 @@ def _ours(number: Estimate | None, summary: Summary) -> str:
         return "–"
     digits = 5 if summary.table.measures else 2
     few = f", {number.seeds} of {summary.seeds} seeds" if number.seeds < summary.seeds else ""
-    return f"{number.value:.{digits}f} ({number.low:.{digits}f} to {number.high:.{digits}f}){few}"
+    seeds = [f"{value:.{digits}f}" for value in number.by_seed]
+    apart = f"; seeds {', '.join(seeds)}" if len(set(seeds)) > 1 else ""
+    return f"{number.value:.{digits}f} ({number.low:.{digits}f} to {number.high:.{digits}f}){few}{apart}"
 
 
 def written(table: Table, entries: Sequence[Entry], facts: Mapping[str, str], folder: Path, other: Path) -> Path:

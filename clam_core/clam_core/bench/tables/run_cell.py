@@ -77,13 +77,14 @@ def run_cell(cell: Cell, root: Path, threads: int | None = None) -> Outcome:
         metrics = _train(cell, root, folder / "train")
         trained = time.monotonic()
         rollouts = _evaluate(cell, folder)
+        evaluated = time.monotonic()
         outcome = Outcome(
             [record["success"] for record in rollouts],
             [record["return"] for record in rollouts],
             metrics,
             _label_quality(cell, root, folder / "train"),
             train_seconds=trained - started,
-            evaluate_seconds=time.monotonic() - trained,
+            evaluate_seconds=evaluated - trained,
             cpu_seconds=time.process_time() - cpu,
             resumed=resumed,
             machine=machine(resolve_device(cell.config.device)),

@@ -135,7 +135,7 @@ def missing(table: Table, options: TableOptions) -> list[Cell]:
     return [
         cell
         for row, column, cell in planned(table, options)
-        if load_outcome(cell, options.root) is None and known.outcome(row, column, cell) is None
+        if load_outcome(cell, options.root) is None and known.entry(row, column, cell) is None
     ]
 
 
@@ -149,14 +149,19 @@ def finished(table: Table, options: TableOptions) -> list[Entry]:
     for seed in range(MOST_SEEDS):
         cells = _cells(table, options, table.settings, list(table.rows), list(table.columns), [seed])
         found = [
-            Entry(row, column, cell, outcome)
+            entry
             for row, column, cell in cells
-            if (outcome := load_outcome(cell, options.root) or known.outcome(row, column, cell)) is not None
+            if (entry := _here(row, column, cell, options.root) or known.entry(row, column, cell)) is not None
         ]
         if not found and seed >= options.first_seed + options.seeds:
             break
         entries += found
     return entries
+
+
+def _here(row: str, column: str, cell: Cell, root: Path) -> Entry | None:
+    outcome = load_outcome(cell, root)
+    return None if outcome is None else Entry(row, column, cell, outcome, cell.digest())
 
 
 def report(table: Table, options: TableOptions, entries: Sequence[Entry], seconds: float) -> Path:

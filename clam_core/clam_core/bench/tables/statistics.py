@@ -10,21 +10,26 @@ import numpy.typing as npt
 
 from clam_core.bench.tables.run_cell import Outcome
 from clam_core.bench.tables.table import Table
-from clam_core.evaluation import bootstrap_mean, wilson
+from clam_core.evaluation import wilson
 
 RESAMPLES = 10_000
+SCORES = (0.0, 0.5, 1.0)  # of a rollout: failure, partial success, success
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with its 95 % interval over `episodes`, and its standard deviation over seeds, as the paper prints."""
+    """A mean with its 95 % interval over `episodes`; `by_seed` are the means of the seeds."""
 
     value: float
     low: float
     high: float
-    spread: float
     episodes: int
-    seeds: int
+    by_seed: tuple[float, ...]
+
+    @property
+    def seeds(self) -> int:
+        """How many there are (of an average: in every column)."""
+        return len(self.by_seed)
 
 
 def values_of(table: Table, row: str, outcome: Outcome) -> list[float]:
@@ -39,15 +44,13 @@ def values_of(table: Table, row: str, outcome: Outcome) -> list[float]:
 
 
 def estimate(metric: str, seeds: Sequence[Sequence[float]]) -> Estimate:
-    """Of the values of every seed, pooled: Wilson for rates, bootstrap for means."""
+    """Of the values of every seed: of rates Wilson's interval over all rollouts, of means as in `average`."""
     pooled = [value for values in seeds for value in values]
     if metric == "success":
         low, high = wilson(round(sum(pooled)), len(pooled))
     else:
-        low, high = bootstrap_mean(pooled)
-    means = [float(np.mean(values)) for values in seeds]
-    spread = float(np.std(means, ddof=1)) if len(means) > 1 else 0.0
-    return Estimate(float(np.mean(pooled)), low, high, spread, len(pooled), len(seeds))
+        low, high = _interval(_samples([seeds], 0))
+    return Estimate(float(np.mean(pooled)), low, high, len(pooled), tuple(float(np.mean(values)) for values in seeds))
 
 
 #: Column → seed → values of a row.
@@ -55,17 +58,16 @@ _Columns = Sequence[Sequence[Sequence[float]]]
 
 
 def average(columns: _Columns) -> Estimate:
-    """Mean over columns of a row. Bootstrap over seeds within columns, then over rollouts."""
-    low, high = np.percentile(_samples(columns, 0), [2.5, 97.5])
-    by_seed = [np.mean([np.mean(seeds[i]) for seeds in columns]) for i in range(min(map(len, columns)))]
-    return Estimate(
-        _mean(columns),
-        float(low),
-        float(high),
-        float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else 0.0,
-        sum(len(values) for seeds in columns for values in seeds),
-        min(map(len, columns)),
-    )
+    """Mean over columns of a row. Its interval: seeds are resampled within columns, then rollouts."""
+    low, high = _interval(_samples(columns, 0))
+    count = min(map(len, columns))
+    by_seed = tuple(float(np.mean([np.mean(seeds[i]) for seeds in columns])) for i in range(count))
+    return Estimate(_mean(columns), low, high, sum(len(values) for seeds in columns for values in seeds), by_seed)
+
+
+def _interval(samples: npt.NDArray[np.float64]) -> tuple[float, float]:
+    low, high = np.percentile(samples, [2.5, 97.5])
+    return float(low), float(high)
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,8 @@ class Difference:
 
 def difference(ours: _Columns, theirs: _Columns) -> Difference:
     """Mean over columns of one row minus that of another, each resampled as in `average`."""
-    low, high = np.percentile(_samples(ours, 0) - _samples(theirs, 1), [2.5, 97.5])
-    return Difference(_mean(ours) - _mean(theirs), float(low), float(high))
+    low, high = _interval(_samples(ours, 0) - _samples(theirs, 1))
+    return Difference(_mean(ours) - _mean(theirs), low, high)
 
 
 def _mean(columns: _Columns) -> float:
@@ -97,12 +99,20 @@ def _samples(columns: _Columns, stream: int) -> npt.NDArray[np.float64]:
 
 
 def _resampled(seeds: Sequence[Sequence[float]], rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """`RESAMPLES` means of one column: seeds drawn with replacement, and rollouts within each."""
+    """`RESAMPLES` means of one column: seeds drawn with replacement, and rollouts within each.
+
+    Of scores in [0, 1] a mean is drawn from Beta(½ + sum, ½ + rest): to resample ten successes alone would say that
+    there is nothing but success.
+    """
     means = np.empty((RESAMPLES, len(seeds)))
     chosen = rng.integers(0, len(seeds), (RESAMPLES, len(seeds)))
     for index, values in enumerate(seeds):
         array = np.asarray(values, dtype=np.float64)
         where = chosen == index
-        means[where] = array[rng.integers(0, len(array), (int(where.sum()), len(array)))].mean(axis=1)
+        count, total = int(where.sum()), float(array.sum())
+        if np.isin(array, SCORES).all():
+            means[where] = rng.beta(0.5 + total, 0.5 + len(array) - total, count)
+        else:
+            means[where] = array[rng.integers(0, len(array), (count, len(array)))].mean(axis=1)
     result: npt.NDArray[np.float64] = means.mean(axis=1)
     return result

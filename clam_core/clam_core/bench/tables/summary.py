@@ -19,12 +19,13 @@ AVERAGE = "average"
 
 @dataclass(frozen=True)
 class Entry:
-    """A cell, where it stands in the table, and what it gave."""
+    """A cell, where it stands in the table, and what it gave; `digest` of what was run, None where nobody noted it."""
 
     row: str
     column: str
     cell: Cell
     outcome: Outcome
+    digest: str | None = None
 
 
 class Summary:
