@@ -61,7 +61,7 @@ def test_the_interval_of_a_mean_sees_rollouts_of_one_seed_and_the_spread_over_se
 
 def test_ten_successes_are_not_certain_to_go_on() -> None:
     for found in (estimate("score", [[1.0] * 10]), average([[[1.0] * 10], [[1.0] * 10]])):
-        assert found.value == 1.0 and 0.7 < found.low < 0.97
+        assert found.value == found.high == 1.0 and 0.7 < found.low < 0.97
     sure = difference([[[1.0] * 10]], [[[1.0] * 10]])
     assert sure.low < 0.0 < sure.high
 

@@ -46,11 +46,12 @@ def values_of(table: Table, row: str, outcome: Outcome) -> list[float]:
 def estimate(metric: str, seeds: Sequence[Sequence[float]]) -> Estimate:
     """Of the values of every seed: of rates Wilson's interval over all rollouts, of means as in `average`."""
     pooled = [value for values in seeds for value in values]
+    mean = float(np.mean(pooled))
     if metric == "success":
         low, high = wilson(round(sum(pooled)), len(pooled))
     else:
-        low, high = _interval(_samples([seeds], 0))
-    return Estimate(float(np.mean(pooled)), low, high, len(pooled), tuple(float(np.mean(values)) for values in seeds))
+        low, high = _interval(mean, _samples([seeds], 0))
+    return Estimate(mean, low, high, len(pooled), tuple(float(np.mean(values)) for values in seeds))
 
 
 #: Column → seed → values of a row.
@@ -59,15 +60,17 @@ _Columns = Sequence[Sequence[Sequence[float]]]
 
 def average(columns: _Columns) -> Estimate:
     """Mean over columns of a row. Its interval: seeds are resampled within columns, then rollouts."""
-    low, high = _interval(_samples(columns, 0))
+    mean = _mean(columns)
+    low, high = _interval(mean, _samples(columns, 0))
     count = min(map(len, columns))
     by_seed = tuple(float(np.mean([np.mean(seeds[i]) for seeds in columns])) for i in range(count))
-    return Estimate(_mean(columns), low, high, sum(len(values) for seeds in columns for values in seeds), by_seed)
+    return Estimate(mean, low, high, sum(len(values) for seeds in columns for values in seeds), by_seed)
 
 
-def _interval(samples: npt.NDArray[np.float64]) -> tuple[float, float]:
+def _interval(value: float, samples: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Of `value`, which it holds also at the ends of the scale, as Wilson's does."""
     low, high = np.percentile(samples, [2.5, 97.5])
-    return float(low), float(high)
+    return min(value, float(low)), max(value, float(high))
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,8 @@ class Difference:
 
 def difference(ours: _Columns, theirs: _Columns) -> Difference:
     """Mean over columns of one row minus that of another, each resampled as in `average`."""
-    low, high = _interval(_samples(ours, 0) - _samples(theirs, 1))
-    return Difference(_mean(ours) - _mean(theirs), low, high)
+    value = _mean(ours) - _mean(theirs)
+    return Difference(value, *_interval(value, _samples(ours, 0) - _samples(theirs, 1)))
 
 
 def _mean(columns: _Columns) -> float:
