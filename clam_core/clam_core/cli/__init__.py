@@ -82,6 +82,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"clam: error: {error}", file=sys.stderr)
         return EXIT_ERROR
+    except OSError as error:
+        if parsed.debug:
+            traceback.print_exc()
+        print(f"clam: error: {_told(error)}", file=sys.stderr)
+        return EXIT_ERROR
     except KeyboardInterrupt:
         print("clam: interrupted", file=sys.stderr)
         return 130
+
+
+def _told(error: OSError) -> str:
+    """What the operating system refused, in one line."""
+    why = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    return f"{error.filename}: {why}" if error.filename else why

@@ -101,7 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     bundles = parser.add_argument_group("inference and execution")
     bundles.add_argument("--bundle", type=Path, metavar="DIR", help="bundle folder, e.g. RUN/bundle")
     execution = parser.add_argument_group("execution")
-    execution.add_argument("--seed", type=int, metavar="S", help="first layout (default: 1000000)")
+    execution.add_argument("--seed", type=int, metavar="S", help="first layout (default: 600000)")
     execution.add_argument("--ensembling", type=_numbers, metavar="M,M", help="default: 0.5,0,-0.5; =-0.5 if negative")
     execution.add_argument("--horizons", type=_counts, metavar="K,K", help="default: the whole chunk and half of it")
     execution.add_argument("--move-step", type=positive_int, metavar="N", help="when the block is moved (default: 5)")

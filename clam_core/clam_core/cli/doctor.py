@@ -13,9 +13,11 @@ that the policy node has.
 
 With --recover, every bag in FOLDER (or up to two levels below) that its recorder never closed becomes complete, in
 place, up to the last message that had reached the disk: at most a second before the end. Closed bags are not touched;
-one that was cut off after it had been closed is an error: restore it. The exit status is 3 when one could not be
-recovered. A folder that clam_recorder is writing to is refused. A `ros2 bag record` that is still writing does not
-show: stop it first.
+one that was cut off after it had been closed is an error: restore it. Of a file that is damaged in the middle, what
+follows is kept too, and the original stays as NAME.mcap.damaged. Several loose .mcap files in one folder are refused;
+unfinished SQLite bags are named with what mends them, ros2 bag reindex. The exit status is 3 when one could not be
+recovered, or not all of it. A folder that clam_recorder is writing to is refused. A `ros2 bag record` that is still
+writing does not show: stop it first.
 
 Examples:
   clam doctor
@@ -157,4 +159,4 @@ def _recover(arguments: argparse.Namespace) -> int:
 
 def _name(bag: Path, folder: Path) -> str:
     """`bag` as seen from `folder`, which may be the bag itself."""
-    return bag.name if bag == folder else str(bag.relative_to(folder))
+    return bag.resolve().name if bag == folder else str(bag.relative_to(folder))

@@ -19,6 +19,7 @@ import argparse
 import json
 from pathlib import Path
 
+from clam_core.cli.types import positive_float
 from clam_core.data.exporters import EXPORTERS, export
 from clam_core.data.exporting import IMAGES, ExportOptions, ExportReport
 
@@ -34,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images", choices=IMAGES, default="video", help="how lerobot keeps images: %(default)s, or png"
     )
-    parser.add_argument("--fps", type=float, metavar="HZ", help="rate that lerobot is told (default: the dataset's)")
+    parser.add_argument(
+        "--fps", type=positive_float, metavar="HZ", help="rate that lerobot is told (default: the dataset's)"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 

@@ -36,7 +36,7 @@ from clam_core.data.bag_topics import COMMAND_TOPIC, JOINT_TOPIC, STATE_TOPIC, S
 from clam_core.data.importers import IMPORTERS, open_source
 from clam_core.data.importing import ImportOptions, ImportReport, import_all
 from clam_core.data.rosbag import import_rosbag
-from clam_core.data.store_writer import check_free
+from clam_core.data.store_writer import check_camera_name, check_free
 from clam_core.errors import ClamError
 
 NAME = "import"
@@ -123,8 +123,13 @@ def _import(arguments: argparse.Namespace) -> ImportReport:
 
 
 def _camera(text: str) -> tuple[str, str | None]:
-    """``NAME`` or ``NAME=TOPIC``."""
+    """``NAME`` or ``NAME=TOPIC``.
+
+    Raises:
+        ClamError: no array of a dataset can be called NAME.
+    """
     name, separator, topic = text.partition("=")
+    check_camera_name(name)
     return name, (topic if separator else None)
 
 

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,9 @@ import numpy as np
 import torch
 import zarr
 
+from clam_core.data.exporting import new_folder
 from clam_core.data.store import EpisodeStore
+from clam_core.data.store_writer import check_free
 from clam_core.deploy.device import resolve_device
 from clam_core.errors import ClamError
 from clam_core.methods.base import Method
@@ -46,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run ``clam relabel``."""
-    if arguments.out and arguments.out.exists():
-        raise ClamError(f"'{arguments.out}' exists; choose another --out or remove it")
+    if arguments.out:
+        check_free(arguments.out)
     device = resolve_device(arguments.device)
     method = load_method(arguments.run_folder, device)
     store = EpisodeStore.open(arguments.dataset, actions=EpisodeStore.open(arguments.dataset, actions=False).labeled)
@@ -76,10 +76,8 @@ def _labels(method: Method, transitions: Transitions) -> dict[str, torch.Tensor]
 
 
 def _write(out: Path, labels: dict[str, Any], ends: Any) -> None:
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    group = zarr.open_group(str(partial), mode="w")
-    for name, values in labels.items():
-        group.create_dataset(f"data/{name}", data=values.cpu().numpy())
-    group.create_dataset("meta/episode_ends", data=np.asarray(ends, dtype=np.int64))
-    os.replace(partial, out)
+    with new_folder(out) as partial:
+        group = zarr.open_group(str(partial), mode="w")
+        for name, values in labels.items():
+            group.create_dataset(f"data/{name}", data=values.cpu().numpy())
+        group.create_dataset("meta/episode_ends", data=np.asarray(ends, dtype=np.int64))

@@ -1,8 +1,9 @@
 """Make a dataset from others: merge them, and keep some of their episodes.
 
-Of episodes of the same task, kind and seed only the first is taken; the others are listed, and the exit status is
-then 3. Episodes are filtered first (success, kind, task), then split, then sliced with --episodes. The split is by
-episode, the same for the same --split-seed, so --part train and --part held-out never share one.
+Of episodes of the same task, kind, seed and states only the first is taken; the others are listed, and the exit
+status is then 3. Each dataset is split first, as a whole: an episode is in the same part whatever else is asked for,
+so --part train and --part held-out of one --split-seed never share one. What is left of the part is filtered (success,
+kind, task), so its share is not exactly --held-out, then sliced with --episodes.
 
 Examples:
   clam select data/mixed --success true --no-actions --out data/unlabeled-expert

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -36,18 +36,33 @@ _ENCODINGS: dict[str, tuple[int, int | None]] = {
 
 def camera_topics(topics: dict[str, str]) -> dict[str, str]:
     """Camera name → topic, of all `topics` (name → type). Depth is left out; raw images go before compressed ones."""
-    found: dict[str, str] = {}
+    found: dict[str, str] = {}  # by what stands before the kind of image
     for kind in (COMPRESSED, IMAGE):
         for topic in sorted(name for name, message in topics.items() if message == kind):
             if not set(topic.split("/")) & set(_DEPTH):
-                found[camera_name(topic)] = topic
-    return dict(sorted(found.items()))
+                found[_base(topic)] = topic
+    names = Counter(camera_name(base) for base in found)
+    cameras: dict[str, str] = {}
+    for base, topic in found.items():
+        name = camera_name(base)
+        if names[name] > 1:  # the whole name, that none is lost
+            name = (base or topic).strip("/").replace("/", "_")
+        cameras[f"{name}_2" if name in cameras else name] = topic
+    return dict(sorted(cameras.items()))
 
 
 def camera_name(topic: str) -> str:
     """``top`` of ``/camera/top/image_raw/compressed``: the parts that are not generic, joined by ``_``."""
     parts = [part for part in topic.split("/") if part]
     return "_".join(part for part in parts if part not in _GENERIC) or "camera"
+
+
+def _base(topic: str) -> str:
+    """``/camera/top`` of ``/camera/top/image_raw/compressed``: the same for all images of one camera."""
+    parts = topic.split("/")
+    while parts and parts[-1] in (*_RAW, "compressed"):
+        parts.pop()
+    return "/".join(parts)
 
 
 def stamp_of(data: bytes | memoryview) -> int:
@@ -65,14 +80,19 @@ def read_frames(
         EpisodeError: a frame cannot be decoded, or frames differ in size while `size` is None.
     """
     numbers, times = np.unique(np.asarray(wanted), return_counts=True)
-    frames: list[npt.NDArray[np.uint8]] = []
+    frames: npt.NDArray[np.uint8] | None = None
+    row = 0
     with ThreadPoolExecutor(_THREADS) as pool:
         decoded = _in_order(pool, _decoder(reader, topic, size), _messages(reader, topic, set(numbers.tolist())))
         for number, count, frame in zip(numbers.tolist(), times.tolist(), decoded, strict=True):
-            if frames and frame.shape != frames[0].shape:
+            if frames is None:
+                frames = np.empty((len(wanted), *frame.shape), dtype=np.uint8)
+            if frame.shape != frames.shape[1:]:
                 raise EpisodeError(f"frame {number} of '{topic}' is {_size(frame)}, the first {_size(frames[0])}")
-            frames += [frame] * count
-    return np.stack(frames)
+            frames[row : row + count] = frame
+            row += count
+    assert frames is not None, "no frame wanted"
+    return frames
 
 
 def frame_size(reader: Reader, topic: str) -> tuple[int, int]:

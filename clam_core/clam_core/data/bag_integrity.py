@@ -54,6 +54,14 @@ def storage_files(bag: Path) -> list[Path]:
     return sorted(path for path in bag.iterdir() if path.suffix in STORAGE_SUFFIXES)
 
 
+def is_bag(folder: Path) -> bool:
+    """Whether `folder` holds a bag, finished or not; a folder that nobody may look into (``lost+found``) holds none."""
+    try:
+        return (folder / METADATA).is_file() or any(path.suffix in (".mcap", ".db3") for path in folder.iterdir())
+    except OSError:
+        return False
+
+
 def seal(bag: Path, messages: Mapping[str, int], digests: Mapping[str, FileDigest] | None = None) -> None:
     """Write the sidecar of the closed bag `bag` with its `messages` by topic, and all of it to the disk.
 
@@ -80,25 +88,33 @@ def check_files(bag: Path) -> dict[str, int] | None:
     """Compare the files of `bag` with its sidecar; messages by topic as they should be, None without a sidecar.
 
     Raises:
-        ClamError: a file is missing, was cut off or changed, or is new.
+        ClamError: a file is missing, cannot be read, was cut off or changed, or is new.
     """
     expected = _read(bag)
     if expected is None:
         return None
     for name, facts in expected["files"].items():
-        path = bag / name
-        if not path.is_file():
-            raise ClamError(f"{name} is missing: {_MEND}")
-        size = path.stat().st_size
-        if size != facts["bytes"]:
-            what = "cut off" if size < facts["bytes"] else "longer than recorded"
-            raise ClamError(f"{name} is {what} ({size} bytes, recorded were {facts['bytes']}): {_MEND}")
-        if FileDigest(path).facts()["sha256"] != facts["sha256"]:
-            raise ClamError(f"{name} is damaged or edited (its SHA-256 is not the recorder's): {_MEND}")
+        try:
+            _check_file(bag / name, facts)
+        except OSError as error:
+            raise ClamError(f"{name} cannot be read ({error.strerror})") from error
     for path in storage_files(bag):
         if path.name not in expected["files"]:
             raise ClamError(f"{path.name} was not written by the recorder: take it out, or delete {NAME}")
     return {str(topic): int(count) for topic, count in expected["messages"].items()}
+
+
+def _check_file(path: Path, facts: Mapping[str, Any]) -> None:
+    """Raise ClamError where the file `path` is not what `facts` say."""
+    name = path.name
+    if not path.is_file():
+        raise ClamError(f"{name} is missing: {_MEND}")
+    size = path.stat().st_size
+    if size != facts["bytes"]:
+        what = "cut off" if size < facts["bytes"] else "longer than recorded"
+        raise ClamError(f"{name} is {what} ({size} bytes, recorded were {facts['bytes']}): {_MEND}")
+    if FileDigest(path).facts()["sha256"] != facts["sha256"]:
+        raise ClamError(f"{name} is damaged or edited (its SHA-256 is not the recorder's): {_MEND}")
 
 
 def check_messages(expected: Mapping[str, int], found: Mapping[str, int]) -> None:

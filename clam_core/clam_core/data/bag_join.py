@@ -22,8 +22,10 @@ from clam_core.data.bag_timing import (
     NoMessageError,
     check_clock,
     common_ticks,
+    in_force,
     measured_period,
     nearest,
+    on_stamp_clock,
     timing,
 )
 from clam_core.data.episode import Episode
@@ -78,6 +80,7 @@ def join(
     notes = [f"recovered: {early}"] if early else []
     notes += sag_remarks(recording.description)
     state = _observations(recording)
+    command = _commands(recording, state) if actions else None
     in_band = EPISODE_STEP in state.names
     cameras = _cameras(recording, spec, in_band)
     measured: dict[str, dict[str, Any]] = {}
@@ -92,9 +95,9 @@ def join(
             raise EpisodeError(f"its recorder dropped {recording.description['dropped']} messages")
         if alignment.rate is not None:
             others = [camera.stamps for camera in cameras.values()]
-            if actions and recording.command is not None and (recording.command.stamps > 0).all():
+            if command is not None:
                 late = round(1e9 / alignment.rate)  # the last observation needs no command
-                others.append(np.append(recording.command.stamps, recording.command.stamps[-1] + late))
+                others.append(np.append(command.stamps, command.stamps[-1] + late))
             state, measured[recording.names.state] = _resampled(state, others, alignment, recording.names.state)
         _check_spacing(state, spec)
     tolerance = alignment.tolerance or 0.5 * measured_period(state.stamps)
@@ -105,9 +108,9 @@ def join(
         measured[stream.topic] = timing(stream.stamps, state.stamps, frames[name])
     states = _in_order(state, spec.observation.names, recording.names.state)
     matched = None
-    if actions:
+    if command is not None:
         with _hint(alignment):
-            matched, extra = _actions(recording, state, spec, alignment)
+            matched, extra = _actions(command, state, spec, alignment, recording.names.command)
         notes += [f"{extra} commands outside the episode ignored"] if extra else []
     rewards, successes, seed = _status(recording, state, in_band)
     success = bool(successes.any())
@@ -226,30 +229,45 @@ def _in_order(series: Series, names: tuple[str, ...], topic: str) -> npt.NDArray
     return series.values[:, [series.names.index(name) for name in names]]
 
 
-def _actions(
-    recording: Recording, state: Series, spec: EnvironmentSpec, alignment: Alignment
-) -> tuple[npt.NDArray[np.float64], int]:
-    """Actions ``(T, A)``, one for every observation but the last, and how many commands answered none."""
+def _commands(recording: Recording, state: Series) -> Series:
+    """The command messages in the order of their stamps.
+
+    Stamp 0 means "now" to a trajectory controller: where all have it, they are stamped by their arrival.
+    """
     if recording.command is None:
         raise EpisodeError(
             f"no messages on topic '{recording.names.command}'; the bag has {recording.listed_topics()} "
             "(import with --no-actions for an unlabeled dataset)"
         )
-    command, when = recording.command, state.stamps
-    if (command.stamps == 0).all():  # stamp 0 means "now" to a trajectory controller: go by arrival
-        command, when = replace(command, stamps=command.received), state.received
+    command = recording.command
+    if not command.stamps.any():
+        if EPISODE_STEP in state.names:  # a lockstep simulator's time stands still while it waits
+            stamps = np.interp(command.received, state.received, state.stamps).round().astype(np.int64)
+        else:
+            stamps = on_stamp_clock(command.received, state.stamps, state.received)
+        command = replace(command, stamps=stamps)
     else:
         command = _unique(command, "command")
+    order = np.argsort(command.stamps, kind="stable")
+    return replace(
+        command, stamps=command.stamps[order], received=command.received[order], values=command.values[order]
+    )
+
+
+def _actions(
+    command: Series, state: Series, spec: EnvironmentSpec, alignment: Alignment, topic: str
+) -> tuple[npt.NDArray[np.float64], int]:
+    """Actions ``(T, A)``, one for every observation but the last, and how many commands answered none."""
+    when = state.stamps
     if alignment.rate is None:
         chosen, extra = _match(command.stamps, when, alignment.tolerance)
     else:
         tolerance, extra = alignment.tolerance or 0.5 / alignment.rate, 0
-        order = np.argsort(command.stamps, kind="stable")
-        chosen = np.append(order[nearest(command.stamps[order], when[:-1], tolerance, recording.names.command)], -1)
+        chosen = np.append(in_force(command.stamps, when, tolerance, topic), -1)
     missing = np.flatnonzero(chosen[:-1] < 0)
     if len(missing):
         raise NoMessageError(f"no command for observation {missing[0]} ({len(missing)} of {len(chosen) - 1} missing)")
-    values = _in_order(command, spec.action.names, recording.names.command)[chosen[:-1]]
+    values = _in_order(command, spec.action.names, topic)[chosen[:-1]]
     low, high = np.asarray(spec.action.low), np.asarray(spec.action.high)
     slack = LIMIT_TOLERANCE * np.maximum(1.0, np.abs(high - low))
     bad = np.argwhere(~((values >= low - slack) & (values <= high + slack)))

@@ -13,10 +13,10 @@ from rosbags.rosbag2 import Reader
 
 from clam_core.data.bag_description import NAME as DESCRIPTION
 from clam_core.data.bag_description import read_description
-from clam_core.data.bag_integrity import METADATA, check_files, storage_files
 from clam_core.data.bag_integrity import NAME as SIDECAR
+from clam_core.data.bag_integrity import check_files, is_bag
 from clam_core.data.bag_lock import borrowed
-from clam_core.data.bag_recovery import describe, is_unfinished, mcap_files, recover_bag
+from clam_core.data.bag_recovery import check_storage, describe, is_unfinished, mcap_files, mend_bag
 from clam_core.errors import ClamError
 
 SPARE = 2**20  # bytes of room beyond the copy
@@ -28,7 +28,7 @@ class Recovered:
     """What became of one unfinished bag: `messages` kept, `seconds` from the first to the last of them.
 
     Without messages the bag is left as it was: its recorder was killed before it wrote any, or `error` says in one
-    line what stood in the way.
+    line what stood in the way. With messages, `error` says what was lost of a damaged file, and where the original is.
     """
 
     bag: Path
@@ -69,6 +69,7 @@ def _recover(parent: Path, bags: Iterable[Path]) -> list[Recovered]:
 def _recovered(bag: Path) -> Recovered | None:
     """What became of `bag`; None if it is finished."""
     try:
+        check_storage(bag)
         if is_unfinished(bag):
             return _rewritten(bag)
         return _described(bag) if _is_undescribed(bag) else None
@@ -85,8 +86,15 @@ def _rewritten(bag: Path) -> Recovered:
     if free < size + SPARE:
         need = (size + SPARE) / 2**20
         raise ClamError(f"recovering needs {need:.0f} MiB, {free / 2**20:.0f} are free: make room")
-    kept = recover_bag(bag)
-    return Recovered(bag, kept, _seconds(bag)) if kept else Recovered(bag)
+    mended = mend_bag(bag)
+    if not mended.kept:
+        return Recovered(bag)
+    seconds, error = _seconds(bag), ""
+    if mended.originals:
+        names = ", ".join(mended.originals)
+        lost = f"about {max(1, round(mended.lost / 2**10))} KiB of it could not be read"
+        error = f"{mended.kept} messages recovered, {seconds:.1f} s, but it is damaged: {lost}; kept as {names}"
+    return Recovered(bag, mended.kept, seconds, error)
 
 
 def _is_undescribed(bag: Path) -> bool:
@@ -112,16 +120,12 @@ def _seconds(bag: Path) -> float:
 
 def _bags_by_folder(folder: Path) -> dict[Path, list[Path]]:
     """Folders that bags were recorded to, and the bags; `folder` may be a bag itself."""
-    if _is_bag(folder):
+    if is_bag(folder):
         return {folder.resolve().parent: [folder]}
     found: dict[Path, list[Path]] = {}
     for pattern in BELOW:
         for path in sorted(folder.glob(pattern)):
             hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-            if not hidden and path.is_dir() and _is_bag(path):
+            if not hidden and is_bag(path):
                 found.setdefault(path.parent, []).append(path)
     return found
-
-
-def _is_bag(folder: Path) -> bool:
-    return (folder / METADATA).is_file() or bool(storage_files(folder))

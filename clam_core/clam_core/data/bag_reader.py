@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,14 @@ from rosbags.typesys import Stores, get_typestore
 
 from clam_core.data.bag_description import read_description
 from clam_core.data.bag_images import COMPRESSED, IMAGE, stamp_of
-from clam_core.data.bag_integrity import check_files, check_messages, storage_files
-from clam_core.data.bag_recovery import is_unfinished, recover
+from clam_core.data.bag_integrity import check_files, check_messages, is_bag, storage_files
+from clam_core.data.bag_recovery import recover
 from clam_core.data.bag_topics import TopicNames, Topics, camera_topics_of
 from clam_core.data.importing import EpisodeError
 from clam_core.errors import ClamError
 
 _JOINT_STATE, _JOINT_TRAJECTORY = "sensor_msgs/msg/JointState", "trajectory_msgs/msg/JointTrajectory"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass
@@ -83,12 +85,19 @@ def find_bags(source: Path) -> list[Path]:
     """
     if not source.is_dir():
         raise ClamError(f"no folder at '{source}'; give a bag folder, or a folder of bag folders")
-    if _is_bag(source):
-        return [source]
-    bags = sorted(folder for folder in source.iterdir() if folder.is_dir() and _is_bag(folder))
+    if is_bag(source):
+        return [source.resolve()]  # its name is the episode's, and "." is none
+    bags = sorted(folder for folder in source.iterdir() if is_bag(folder))
     if not bags:
-        raise ClamError(f"no rosbag2 folder in '{source}'; record some, or give another folder")
+        deeper = deeper_bags(source)
+        hint = f"there are some in '{deeper[0].parent}'" if deeper else "record some"
+        raise ClamError(f"no rosbag2 folder in '{source}'; {hint}, or give another folder")
     return bags
+
+
+def deeper_bags(source: Path) -> list[Path]:
+    """Bags one level further down than `find_bags` looks."""
+    return sorted(path for path in source.glob("*/*") if not path.parent.name.startswith(".") and is_bag(path))
 
 
 def read_bag(bag: Path, topics: Topics) -> Recording:
@@ -97,12 +106,13 @@ def read_bag(bag: Path, topics: Topics) -> Recording:
     Raises:
         EpisodeError: the bag is corrupt or not what its recorder wrote, or a message of an expected topic has another
             type or changes its names.
+        ClamError: there is no room, on the disk or in memory, to read it.
     """
     try:
         description, recorded = read_description(bag), check_files(bag)
     except ClamError as error:
         raise EpisodeError(str(error)) from error
-    with open_bag(bag) as (reader, recovered):
+    with open_bag(bag) as (reader, recovered), parsing():
         in_bag = {connection.topic: connection.msgtype for connection in reader.connections}
         if recorded is not None:
             check_messages(recorded, _counts(reader))
@@ -135,19 +145,42 @@ def open_bag(bag: Path) -> Iterator[tuple[Reader, bool]]:
     """A reader of bag folder `bag`, and whether that is what could be recovered of an unfinished one.
 
     Raises:
-        EpisodeError: the bag is corrupt; also for what its parsers stumble over while it is read.
+        EpisodeError: the bag is corrupt, or not one finished or unfinished recording.
+        ClamError: there is no room to read it.
     """
-    with tempfile.TemporaryDirectory(prefix="clam-bag-") as scratch:
-        try:
-            recovered = recover(bag, Path(scratch)) if is_unfinished(bag) else None
-            with Reader(recovered or bag) as reader:
-                yield reader, recovered is not None
-        except EpisodeError:
-            raise
-        except ClamError as error:
-            raise EpisodeError(str(error)) from error
-        except Exception as error:  # rosbags raises whatever a damaged file makes its parsers stumble over
-            raise EpisodeError(f"the bag is corrupt ({_one_line(error)})") from error
+    with ExitStack() as stack:
+        with parsing():
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="clam-bag-"))
+            recovered = recover(bag, Path(scratch))
+            reader = stack.enter_context(Reader(recovered or bag))
+        yield reader, recovered is not None
+
+
+@contextmanager
+def parsing() -> Iterator[None]:
+    """Around what reads messages: whatever the parsers stumble over is an EpisodeError of that bag.
+
+    Raises:
+        EpisodeError: the bag is corrupt, or may not be read.
+        ClamError: the machine is short of memory or of room for temporary files; no bag's fault.
+    """
+    try:
+        yield
+    except EpisodeError:
+        raise
+    except ClamError as error:
+        raise EpisodeError(str(error)) from error
+    except MemoryError as error:
+        mend = "close other programs, or import smaller images or a lower rate (--image-size, --rate)"
+        raise ClamError(f"not enough memory to read the bag ({_one_line(error)}): {mend}") from error
+    except PermissionError as error:
+        raise EpisodeError(f"it cannot be read ({_one_line(error)})") from error
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise ClamError(f"{_one_line(error)}: make room, or set TMPDIR to a folder on a larger disk") from error
+        raise EpisodeError(f"the bag is corrupt ({_one_line(error)})") from error
+    except Exception as error:  # rosbags raises whatever a damaged file makes its parsers stumble over
+        raise EpisodeError(f"the bag is corrupt ({_one_line(error)})") from error
 
 
 def bag_hash(bag: Path) -> str:
@@ -158,10 +191,6 @@ def bag_hash(bag: Path) -> str:
             for block in iter(lambda: stream.read(2**20), b""):
                 digest.update(block)
     return digest.hexdigest()
-
-
-def _is_bag(folder: Path) -> bool:
-    return (folder / "metadata.yaml").is_file() or any(folder.glob("*.mcap")) or any(folder.glob("*.db3"))
 
 
 def _counts(reader: Reader) -> Counter[str]:
@@ -217,6 +246,9 @@ def _content(message: Any, kind: str, topic: str) -> tuple[tuple[str, ...], npt.
     else:
         if not message.points:
             raise EpisodeError(f"a message of '{topic}' has no point")
+        if len(message.points) > 1:  # which of them the robot followed, and when, is not told
+            count = len(message.points)
+            raise EpisodeError(f"a message of '{topic}' has {count} points; record the one-point command")
         names, row = tuple(message.joint_names), np.asarray(message.points[0].positions, dtype=np.float64)
     if not names:
         raise EpisodeError(f"a message of '{topic}' names nothing")

@@ -16,6 +16,7 @@ from clam_core.data.importing import EpisodeError
 GAP = 1.5  # periods; a longer pause in a stream means that messages were dropped
 CLOCK_JUMP = 0.25  # seconds by which a stamping clock may move against the recorder's
 JUMP_WINDOW = 5  # messages on each side of a jump, at least
+SAME_SPEED = 0.01  # share by which clocks of one speed may seem to differ
 JUMP_SECONDS = 0.5  # that they span, at least: messages that were only received late are no jump
 
 
@@ -27,7 +28,8 @@ def check_clock(stamps: npt.NDArray[np.int64], received: npt.NDArray[np.int64], 
     """Raise EpisodeError unless `stamps` ``(N,)`` [ns] are set and grow, and their clock never jumps.
 
     A jump is a lasting change of the delay between stamp and `received` ``(N,)`` [ns]: of its minimum, since a
-    recorder that is held up only adds to it.
+    recorder that is held up only adds to it. A change that goes on all the time is none: a simulator's time may run
+    slower than the recorder's.
     """
     if (stamps == 0).any():
         raise EpisodeError(f"message {np.flatnonzero(stamps == 0)[0]} of '{topic}' has stamp 0; its driver sets none")
@@ -40,11 +42,25 @@ def check_clock(stamps: npt.NDArray[np.int64], received: npt.NDArray[np.int64], 
         return
     least = np.lib.stride_tricks.sliding_window_view((received - stamps) * 1e-9, window).min(axis=1)
     change = least[window:] - least[:-window]
+    drift = _drift(change, window)
+    change -= drift
     largest = float(np.abs(change).max())
-    if largest > CLOCK_JUMP:
+    if largest > max(CLOCK_JUMP, abs(drift)):
         seen = np.flatnonzero(np.abs(change) > largest / 2)
         at = int(seen[-1] if change[seen[-1]] < 0 else seen[0]) + window
         raise EpisodeError(f"the clock of '{topic}' jumps by {largest:.2f} s near message {at}")
+
+
+def _drift(change: npt.NDArray[np.float64], window: int) -> float:
+    """By how much the delay changes [s] from one window to the next all the time; 0 where it does so only for a while.
+
+    A jump shows in `window` entries of `change`: of twice as many, in no more than half.
+    """
+    if len(change) < 2 * window:
+        return 0.0
+    low, middle, high = np.quantile(change, [0.25, 0.5, 0.75])
+    steady = low * high > 0 and min(abs(low), abs(high)) > 0.5 * max(abs(low), abs(high))
+    return float(middle) if steady else 0.0
 
 
 def measured_period(stamps: npt.NDArray[np.int64]) -> float:
@@ -85,6 +101,48 @@ def nearest(
         raise NoMessageError(
             f"no message of '{topic}' within {tolerance:.3f} s of step {bad[0]} (nearest {skew[bad[0]]:.3f} s away; "
             f"{len(bad)} of {len(ticks)} steps)"
+        )
+    return chosen
+
+
+def on_stamp_clock(
+    times: npt.NDArray[np.int64], stamps: npt.NDArray[np.int64], received: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Receipt `times` ``(M,)`` [ns] on the clock of `stamps` ``(N,)``, of messages that were `received` ``(N,)``.
+
+    Clocks of one speed differ by a delay, its median. A simulator's may be slower: then by a line.
+    """
+    begin = int(received[0])
+    speed = np.polyfit((received - begin).astype(float), (stamps - stamps[0]).astype(float), 1)[0]
+    if abs(speed - 1.0) < SAME_SPEED:
+        speed = 1.0
+    shift = np.median(stamps - stamps[0] - speed * (received - begin))
+    moved: npt.NDArray[np.int64] = np.round(speed * (times - begin) + shift).astype(np.int64)
+    return int(stamps[0]) + moved
+
+
+def in_force(
+    stamps: npt.NDArray[np.int64], ticks: npt.NDArray[np.int64], tolerance: float, topic: str
+) -> npt.NDArray[np.int64]:
+    """For each of `ticks` ``(N,)`` [ns] but the last the number of the last command of `stamps` before the next tick.
+
+    It is what leads to the next tick's observation. One that comes less than half a command's period before that tick
+    belongs to the next step: so commands that come once per step may jitter around the ticks.
+
+    Raises:
+        NoMessageError: that command is more than `tolerance` [s] older than its step.
+    """
+    step = float(np.median(np.diff(ticks)))
+    own = float(np.median(np.diff(stamps))) if len(stamps) > 1 else step
+    ends = ticks[1:] - round(min(own, step) / 2)
+    chosen = np.searchsorted(stamps, ends, "left") - 1
+    age = np.where(chosen < 0, np.inf, (ticks[:-1] - stamps[chosen]) * 1e-9)
+    bad = np.flatnonzero(age > tolerance)
+    if len(bad):
+        last = "none before it" if chosen[bad[0]] < 0 else f"the last one {age[bad[0]]:.3f} s before it"
+        raise NoMessageError(
+            f"no message of '{topic}' from {tolerance:.3f} s before step {bad[0]} to its end ({last}; "
+            f"{len(bad)} of {len(ticks) - 1} steps)"
         )
     return chosen
 

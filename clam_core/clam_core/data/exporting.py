@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from clam_core.data.store_writer import check_free
 from clam_core.errors import ClamError
 
 IMAGES = ("video", "png")
+STAMPS_NOTE = "the time of each observation is not kept"  # other formats count steps
 
 
 @dataclass(frozen=True)
@@ -71,19 +73,23 @@ def episodes(store: EpisodeStore, options: ExportOptions) -> Iterator[tuple[int,
 
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that takes its name when the block ends well, and goes when it does not.
+    """A folder near `out` that takes its place when the block ends well, and goes when it does not.
 
     Raises:
-        ClamError: `out` exists, or cannot be written.
+        ClamError: `out` exists, also only since the block began, or cannot be written.
     """
     check_free(out)
-    partial = out.with_name(f".{out.name}.partial")
+    place: Path | None = None  # of this process only
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        place = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-", dir=out.parent))
+        partial = place / out.name  # with the permissions that new folders have, unlike `place`
+        partial.mkdir()
         yield partial
+        check_free(out)
         partial.rename(out)
     except OSError as error:
         raise ClamError(f"cannot write '{out}': {error}; choose another folder or free some space") from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        if place is not None:
+            shutil.rmtree(place, ignore_errors=True)

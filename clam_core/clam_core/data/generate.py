@@ -67,19 +67,24 @@ class _Source:
 
 
 def run_episode(env: Environment, operator: Operator, seed: int) -> Episode:
-    """One whole episode of `operator` in `env`, both reset to `seed`."""
+    """One whole episode of `operator` in `env`, both reset to `seed`.
+
+    Where the environment ends it by itself it is as long as it was, and ``terminated`` in its metadata is true: the
+    steps after that are none of the simulator's.
+    """
     operator.reset(seed)
     observations = [env.reset(seed)]
-    actions, rewards, successes, done = [], [], [], False
-    while not done:
+    actions, rewards, successes, done, terminated = [], [], [], False, False
+    while not (done or terminated):
         actions.append(operator.act(observations[-1]))
         step = env.step(actions[-1])
         observations.append(step.observation)
         rewards.append(step.reward)
         successes.append(step.success)
-        done = step.done
+        done, terminated = step.done, bool(getattr(env, "terminated", False))
     stacked = {name: np.stack([o[name] for o in observations]) for name in observations[0]}
-    return Episode(stacked, np.stack(actions), np.array(rewards), np.array(successes, dtype=bool), seed)
+    metadata = {"terminated": True} if terminated else {}
+    return Episode(stacked, np.stack(actions), np.array(rewards), np.array(successes, dtype=bool), seed, metadata)
 
 
 def generate(

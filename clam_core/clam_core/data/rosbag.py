@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, replace
@@ -13,7 +14,7 @@ from tqdm import tqdm
 
 from clam_core.data.bag_images import frame_size, read_frames
 from clam_core.data.bag_join import Alignment, join
-from clam_core.data.bag_reader import Recording, bag_hash, find_bags, open_bag, read_bag
+from clam_core.data.bag_reader import Recording, bag_hash, deeper_bags, find_bags, open_bag, parsing, read_bag
 from clam_core.data.bag_spec import spec_from_bags
 from clam_core.data.bag_topics import Topics
 from clam_core.data.episode import DatasetInfo, Episode
@@ -23,6 +24,8 @@ from clam_core.data.store_writer import check_free
 from clam_core.envs import ENVS, make_env
 from clam_core.errors import ClamError, did_you_mean
 from clam_core.spec import CameraSpec, EnvironmentSpec
+
+_log = logging.getLogger(__name__)
 
 
 def import_rosbag(
@@ -60,6 +63,8 @@ class RosbagSource:
         self, src: Path, options: ImportOptions, topics: Topics, tolerance: float | None, progress: bool | None
     ) -> None:
         self._bags = {bag.name: bag for bag in find_bags(src)}
+        if deeper := deeper_bags(src):
+            _log.warning("%d deeper bags not read, e.g. '%s': import their folder by itself", len(deeper), deeper[0])
         self._options = options
         self._alignment = Alignment(options.rate, tolerance)
         self._recordings: dict[str, Recording | EpisodeError] = {}
@@ -74,7 +79,9 @@ class RosbagSource:
         self._kind = options.kind or _agreed(sound, "kind", None) or UNKNOWN
         spec = _spec(sound, options, reasons)
         self.info = DatasetInfo(spec, self._kind, provenance("import rosbag", ("rosbags", "mcap", "zarr")))
-        self.info.provenance.update(folder=src.name, topics=asdict(topics), tolerance=tolerance, rate=options.rate)
+        self.info.provenance.update(
+            folder=src.resolve().name, topics=asdict(topics), tolerance=tolerance, rate=options.rate
+        )
 
     def names(self) -> list[str]:
         """See `Source`."""
@@ -89,7 +96,7 @@ class RosbagSource:
         joined = join(recording, spec, actions=self._options.actions, kind=self._kind, alignment=self._alignment)
         images = {}
         if joined.frames:
-            with open_bag(recording.bag) as (reader, _):
+            with open_bag(recording.bag) as (reader, _), parsing():
                 for camera in spec.observation.cameras:
                     topic = recording.cameras[camera.name].topic
                     size = camera.height, camera.width
@@ -176,7 +183,7 @@ def _camera(recordings: list[Recording], name: str, image_size: int | None) -> C
     for recording in recordings:
         if name in recording.cameras:
             try:
-                with open_bag(recording.bag) as (reader, _):
+                with open_bag(recording.bag) as (reader, _), parsing():
                     return CameraSpec(name, *frame_size(reader, recording.cameras[name].topic))
             except EpisodeError as error:
                 reasons.append((recording.bag.name, str(error)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -20,12 +21,14 @@ from clam_core.data.store_writer import StoreWriter, check_free
 from clam_core.errors import ClamError, did_you_mean
 from clam_core.spec import EnvironmentSpec, widest
 
+_log = logging.getLogger(__name__)
 SEVERAL = "several"  # the task or kind of a dataset that holds more than one
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which episodes to take; they are filtered first, then split, then sliced.
+    """Which episodes to take. Sources are split first, as a whole, so that an episode is in the same part whatever
+    the filters; the part is filtered (so its share is not exactly `held_out`), then sliced.
 
     Attributes:
         success: only those that succeeded (True) or failed (False).
@@ -81,6 +84,8 @@ def select(
     info.provenance["selection"] = {**vars(selection), "episodes": str(selection.episodes)}
     info.provenance["rejected"] = [{"episode": name, "why": why} for name, why in rejected]
     stamps = all(store.has_stamps for store in stores)
+    if not stamps and any(store.has_stamps for store in stores):
+        _log.warning("not all sources have stamps: the time of each observation is not kept")
     quiet = None if progress is None else not progress
     bar = tqdm(picked, desc="select", unit="episode", disable=quiet)
     with closing(bar), StoreWriter(out, info, actions=actions, stamps=stamps) as writer:

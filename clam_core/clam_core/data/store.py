@@ -16,6 +16,7 @@ import numpy.typing as npt
 import zarr
 
 from clam_core.data.episode import DatasetInfo, Episode
+from clam_core.data.store_array import Folder, StoreArray
 from clam_core.data.store_writer import FORMAT_VERSION, READABLE_VERSIONS, StoreWriter
 from clam_core.errors import ClamError, did_you_mean
 
@@ -31,16 +32,20 @@ class EpisodeStore:
         self.path = path
         self.info = DatasetInfo.from_json(attributes)
         self.complete = bool(attributes.get("complete", True))  # false while a writer works on it, or was killed
-        self._arrays = arrays
         self._in_memory: dict[str, npt.NDArray[Any]] = {}
         self.labeled = labeled  # whether there are labels on disk, also where this view hides them
         self._metadata: list[dict[str, Any]] | None = None
         self._meta = meta
         count = attributes.get("episodes")  # rows beyond are a writer's that is at work or was killed
-        self.episode_ends: npt.NDArray[np.int64] = np.asarray(meta["episode_ends"][:count], dtype=np.int64)
-        self.episode_seeds: npt.NDArray[np.int64] = np.asarray(meta["episode_seed"][:count], dtype=np.int64)
-        self.episode_success: npt.NDArray[np.bool_] = np.asarray(meta["episode_success"][:count], dtype=bool)
-        self.num_rows = int(self.episode_ends[-1]) if len(self.episode_ends) else 0
+        count = len(meta["episode_ends"]) if count is None else int(count)
+        ends, seeds, success = (
+            StoreArray(meta[name], path, count)[:count] for name in ("episode_ends", "episode_seed", "episode_success")
+        )
+        self.episode_ends: npt.NDArray[np.int64] = ends.astype(np.int64)
+        self.episode_seeds: npt.NDArray[np.int64] = seeds.astype(np.int64)
+        self.episode_success: npt.NDArray[np.bool_] = success.astype(bool)
+        self.num_rows = int(self.episode_ends[-1]) if count else 0
+        self._arrays = {name: StoreArray(array, path, self.num_rows) for name, array in arrays.items()}
 
     @classmethod
     def open(cls, path: str | Path, *, actions: bool = True) -> EpisodeStore:
@@ -53,8 +58,10 @@ class EpisodeStore:
         path = Path(path)
         if not path.exists():
             raise ClamError(f"no dataset at '{path}'; make one with clam generate or clam import")
+        if not path.is_dir():
+            raise ClamError(f"'{path}' is not a dataset folder (it is a file); give one that clam wrote")
         try:
-            root = zarr.open_group(str(path), mode="r")
+            root = zarr.open_group(Folder(str(path)), mode="r")
             attributes = root.attrs.asdict()
         except (OSError, ValueError, KeyError) as error:
             raise ClamError(f"'{path}' is not a dataset folder ({error}); give one that clam wrote") from error
@@ -97,12 +104,12 @@ class EpisodeStore:
         """All rows of ``state``, ``action``, ``reward``, ``success``, ``stamp`` (where recorded) or a camera.
 
         Raises:
-            ClamError: no such array, or ``action`` of a view without labels.
+            ClamError: no such array, ``action`` of a view without labels, or one that is damaged.
         """
         return self._rows(name, 0, self.num_rows).copy()
 
-    def image_array(self, camera: str) -> Any:
-        """The Zarr array of a camera ``(N, H, W, 3)``; its rows are read from disk when asked for.
+    def image_array(self, camera: str) -> StoreArray:
+        """The array of a camera ``(N, H, W, 3)``; its rows are read from disk when asked for.
 
         Raises:
             ClamError: no such camera.
@@ -149,10 +156,10 @@ class EpisodeStore:
                 raise ClamError(f"dataset '{self.path}' {why}; open a labeled dataset with actions=True")
             raise ClamError(f"dataset '{self.path}' has no array '{name}', {did_you_mean(name, self._arrays)}")
         array = self._arrays[name]
-        if array.ndim > 2:  # images stay on disk
-            return np.asarray(array[start:end])
+        if len(array.shape) > 2:  # images stay on disk
+            return array[start:end]
         if name not in self._in_memory:
-            self._in_memory[name] = np.asarray(array[: self.num_rows])
+            self._in_memory[name] = array[: self.num_rows]
         return self._in_memory[name][start:end]
 
 

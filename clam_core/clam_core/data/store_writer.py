@@ -10,7 +10,7 @@ import fcntl
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -62,10 +62,7 @@ class StoreWriter:
             shapes["stamp"] = ((), "<f8")
         shapes |= {"reward": ((), "<f4"), "success": ((), "|b1")}
         for camera in spec.observation.cameras:
-            if camera.name in RESERVED:
-                raise ClamError(
-                    f"a camera cannot be called '{camera.name}'; call it otherwise, e.g. --cameras top=TOPIC"
-                )
+            check_camera_name(camera.name)
             shapes[camera.name] = (camera.height, camera.width, 3), "|u1"
         self._shapes = shapes
         self._resumes = resume and self.path.exists()
@@ -89,17 +86,17 @@ class StoreWriter:
         return "stamp" in self._shapes
 
     def __enter__(self) -> StoreWriter:
-        with self._told():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._told(), ExitStack() as undo:
             if not self._resumes:
-                self._create()
+                self._make_folder()
+                undo.callback(shutil.rmtree, self.path, ignore_errors=True)
             self._lock()
+            undo.callback(self._unlock)
             if self._resumes:
-                try:
-                    self._reopen()
-                except BaseException:
-                    self._unlock()
-                    raise
+                self._reopen()
+            else:
+                self._create()
+            undo.pop_all()
         return self
 
     def append(self, episode: Episode) -> None:
@@ -160,20 +157,38 @@ class StoreWriter:
         """What the file system raises, e.g. because the disk is full, in one line."""
         try:
             yield
-        except OSError as error:
+        except (OSError, KeyError) as error:
+            if isinstance(error, KeyError):
+                if not isinstance(error.__cause__, OSError):
+                    raise
+                error = error.__cause__  # Zarr's, of a folder that could not be made
             kept = f", {self._episodes} episodes of it are kept" if self._episodes else ""
             raise ClamError(
                 f"cannot write dataset '{self.path}' ({error}){kept}; make room, or choose another --out"
             ) from error
 
+    def _make_folder(self) -> None:
+        """The new folder, so that of two writers that found none one goes on."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir()
+        except FileExistsError:
+            check_free(self.path)
+            raise
+
     def _lock(self) -> None:
         self._lock_file = (self.path / LOCK).open("w")
         try:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             self._lock_file.close()
             raise ClamError(
                 f"'{self.path}' is being written by another process; wait for it, or choose another --out"
+            ) from error
+        except OSError as error:  # e.g. a network disk without locks
+            self._lock_file.close()
+            raise ClamError(
+                f"'{self.path}' cannot be locked ({error}); choose another --out, on a disk of this machine"
             ) from error
 
     def _unlock(self) -> None:
@@ -272,6 +287,12 @@ class _Column:
             self._array.resize(end, *self._array.shape[1:])
         self._array[self._written : end] = rows
         self._written = end
+
+
+def check_camera_name(name: str) -> None:
+    """Raise ClamError if no array can have this name: a path, a hidden file, or another array's."""
+    if name in ("", *RESERVED) or name.startswith((".", "__")) or "/" in name or "\\" in name:
+        raise ClamError(f"a camera cannot be called '{name}'; call it otherwise, e.g. --cameras top=TOPIC")
 
 
 def check_free(path: Path, *, resumable: bool = False) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import imageio_ffmpeg
 import numpy as np
@@ -33,8 +36,9 @@ class VideoWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", f"{rate:g}", "-i", "-"]
         encoder = ["-c:v", "libx264", "-crf", str(QUALITY), "-g", str(KEYFRAMES), "-pix_fmt", PIXELS, "-threads", "2"]
+        self._words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (a pipe that nobody reads fills up)
         self._process = subprocess.Popen(
-            [*_ffmpeg(), "-y", *source, *encoder, str(path)], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+            [*_ffmpeg(), "-y", *source, *encoder, _file(path)], stdin=subprocess.PIPE, stderr=self._words
         )
 
     def write(self, image: npt.NDArray[np.uint8]) -> None:
@@ -66,11 +70,13 @@ class VideoWriter:
         """Stop without finishing the file."""
         self._process.kill()
         self._process.communicate()
+        self._words.close()
 
     def _ended(self) -> str:
         """Wait for ffmpeg; its last words."""
-        _, words = self._process.communicate()
-        return _last_line(words)
+        self._process.communicate()
+        with self._words:
+            return _last_line(self._words) or "no reason given"
 
 
 def read_frames(
@@ -89,21 +95,24 @@ def read_frames(
         raise VideoError(f"no video '{path.name}'")
     seek = ["-ss", f"{max(0.0, (start - 0.5) / rate):.6f}"] if start else []  # half a frame early: stamps are rounded
     size = f"scale=w={width}:h={height}"  # changes nothing, unless the video is not what its dataset says
-    command = [*_ffmpeg(), "-threads", "2", *seek, "-i", str(path), "-frames:v", str(count), "-vf", size]
+    command = [*_ffmpeg(), "-threads", "2", *seek, "-i", _file(path), "-frames:v", str(count), "-vf", size]
     command += ["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout is not None
-    try:
-        for number in range(count):
-            data = process.stdout.read(height * width * 3)
-            if len(data) < height * width * 3:
-                _, words = process.communicate()
-                why = f" ({_last_line(words)})" if words else ""
-                raise VideoError(f"video '{path.name}' ends at frame {start + number} of {start + count}{why}")
-            yield np.frombuffer(data, dtype=np.uint8).reshape(height, width, 3)
-    finally:
-        process.kill()
-        process.communicate()
+    with tempfile.TemporaryFile() as words:  # a damaged video makes more of them than a pipe holds
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=words)
+        assert process.stdout is not None
+        try:
+            for number in range(count):
+                data = process.stdout.read(height * width * 3)
+                if len(data) < height * width * 3:
+                    process.wait()
+                    last = _last_line(words)
+                    why = f" ({last})" if last else ""
+                    raise VideoError(f"video '{path.name}' ends at frame {start + number} of {start + count}{why}")
+                yield np.frombuffer(data, dtype=np.uint8).reshape(height, width, 3)
+        finally:
+            process.kill()
+            process.stdout.close()
+            process.wait()
 
 
 def psnr(original: npt.NDArray[np.uint8], copy: npt.NDArray[np.uint8]) -> float:
@@ -116,6 +125,12 @@ def _ffmpeg() -> list[str]:
     return [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-nostdin"]
 
 
-def _last_line(words: bytes | None) -> str:
-    lines = (words or b"").decode(errors="replace").strip().splitlines()
-    return lines[-1].strip() if lines else "no reason given"
+def _file(path: Path) -> str:
+    """`path` in ffmpeg's words: without the protocol, what is before a colon would be taken for one."""
+    return f"file:{path}"
+
+
+def _last_line(words: IO[bytes]) -> str:
+    words.seek(max(0, words.seek(0, os.SEEK_END) - 4096))
+    lines = words.read().decode(errors="replace").strip().splitlines()
+    return lines[-1].strip() if lines else ""

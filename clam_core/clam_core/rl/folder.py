@@ -129,6 +129,8 @@ class AgentFolder:
     def _check(self, identity: dict[str, Any]) -> None:
         """Raise ClamError unless the folder is free or holds the agent that `identity` describes."""
         path = self.path / "agent.json"
+        if self.path.exists() and not self.path.is_dir():
+            raise ClamError(f"'{self.path}' is a file, not an agent's folder; choose another --agent")
         if not path.exists():
             if self.path.exists() and {entry.name for entry in self.path.iterdir()} - {"lock"}:
                 raise ClamError(f"'{self.path}' is not an agent's folder; choose another --agent")
@@ -150,9 +152,14 @@ def _lock(folder: Path) -> int:
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         os.close(descriptor)
         raise ClamError(f"agent '{folder}' is in use by another process; wait for it, or choose --agent") from error
+    except OSError as error:  # e.g. a network disk without locks
+        os.close(descriptor)
+        raise ClamError(
+            f"agent '{folder}' cannot be locked ({error}); choose --agent on a disk of this machine"
+        ) from error
     return descriptor
 
 

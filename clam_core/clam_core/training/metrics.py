@@ -52,9 +52,10 @@ class MetricsLog:
         """Log scalars of one update of stage number `stage`, called `name`; nothing for no values."""
         if not values or not self._writes:
             return
-        header = {"stage": stage, "name": name, "update": update, "time": time.time()}
+        now = time.time()
+        header = {"stage": stage, "name": name, "update": update, "time": now}
         self._file.write(json.dumps({**header, **values}) + "\n")
-        self._show(name, update, values, header["time"])
+        self._show(name, update, values, now)
         if self._wandb is not None:
             named = {f"{name}/{metric}": value for metric, value in values.items()}
             self._wandb.log({**named, f"{name}/update": update})

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from clam_core.data.bag_recovery import MAGIC
+from clam_core.data.bag_scan import MAGIC
 from clam_core.errors import ClamError
 from clam_recorder import bag_writer, episode_file
 from clam_recorder.episode_recorder import FLUSH, EpisodeRecorder

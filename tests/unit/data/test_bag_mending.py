@@ -2,18 +2,22 @@
 
 import struct
 from io import BytesIO
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import yaml
 from mcap.writer import Writer as McapWriter
+from rosbags.rosbag2 import StoragePlugin
 
+from clam_core.cli import main
 from clam_core.data import bag_mending
 from clam_core.data.bag_description import write_description
 from clam_core.data.bag_integrity import check_files, seal
 from clam_core.data.bag_lock import NAME as LOCK
 from clam_core.data.bag_lock import lock_folder
 from clam_core.data.bag_mending import recover_folder, recover_recordings
+from clam_core.data.bag_reader import find_bags
 from clam_core.data.bag_recovery import recover_bag
 from clam_core.data.rosbag import import_rosbag
 from clam_core.errors import ClamError
@@ -134,6 +138,38 @@ def test_bags_further_down_are_found_and_no_lock_is_left(tmp_path, tiny, make_ba
     lock_folder(tmp_path / "play").close()
     assert recover_folder(tmp_path) == []
     assert list(tmp_path.rglob(LOCK)) == [tmp_path / "play" / LOCK]  # it was there before
+
+
+def test_damage_loose_files_and_sqlite_are_errors_that_say_what_to_do(tmp_path, tiny, make_bag, capsys):
+    bag = make_bag(tiny.episode(0)).write(tmp_path / "damaged", finish=False, flush_every=1)
+    data = (bag / "damaged.mcap").read_bytes()
+    half = len(data) // 2
+    (bag / "damaged.mcap").write_bytes(data[:half] + bytes(64) + data[half + 64 :])
+    sqlite = make_bag(tiny.episode(1))
+    sqlite.storage = StoragePlugin.SQLITE3
+    (sqlite.write(tmp_path / "sqlite") / "metadata.yaml").unlink()
+    assert main(["doctor", "--recover", str(tmp_path)]) == 3
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert "messages recovered" in first and "kept as damaged.mcap.damaged" in first
+    assert "ros2 bag reindex -s sqlite3" in second
+    assert last == "1 of 2 unfinished bags recovered"
+
+
+def test_a_folder_that_nobody_may_look_into_is_passed_over(tmp_path, tiny, make_bag, monkeypatch):
+    """As lost+found on a USB disk; root may look, so the system is asked to refuse."""
+    make_bag(tiny.episode(0)).write(tmp_path / "bag", finish=False, flush_every=1)
+    (tmp_path / "lost+found").mkdir()
+
+    def refuse(path, ask):
+        if "lost+found" in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return ask(path)
+
+    for name in ("iterdir", "is_file"):
+        ask = getattr(Path, name)
+        monkeypatch.setattr(Path, name, lambda path, ask=ask: refuse(path, ask))
+    assert [bag.name for bag in find_bags(tmp_path)] == ["bag"]
+    assert [result.messages for result in recover_folder(tmp_path)] == [32]
 
 
 def test_a_folder_without_a_bag_is_an_error(tmp_path):

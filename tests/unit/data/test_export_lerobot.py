@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import zarr
 
 from clam_core.cli import main
 from clam_core.data.exporters import export
@@ -17,8 +19,10 @@ from clam_core.data.exporters.lerobot_stats import combined, feature_stats
 from clam_core.data.exporting import ExportOptions
 from clam_core.data.importers import open_source
 from clam_core.data.importing import ImportOptions, import_all
-from clam_core.data.store import EpisodeStore
+from clam_core.data.select import Selection, select
+from clam_core.data.store import EpisodeStore, StoreWriter
 from clam_core.errors import ClamError
+from clam_core.spec import EnvironmentSpec
 
 Make = Callable[..., Path]
 PNG = ExportOptions(images="png")
@@ -128,6 +132,49 @@ def test_what_cannot_be_exported_leaves_nothing_behind(make_dataset: Make, tmp_p
     with pytest.raises(ClamError, match="unknown format 'lerobt', did you mean 'lerobot'"):
         export("lerobt", odd, tmp_path / "exported", PNG)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["odd"]
+
+
+def change(path: Path, out: Path, edit: Callable[[EnvironmentSpec], EnvironmentSpec], stamps: bool = False) -> Path:
+    """The dataset at `path` once more, with another spec, and with stamps."""
+    store = EpisodeStore.open(path)
+    info = replace(store.info, spec=edit(store.info.spec))
+    with StoreWriter(out, info, actions=True, stamps=stamps) as writer:
+        for index in range(store.num_episodes):
+            episode = store.episode(index)
+            writer.append(replace(episode, stamps=np.arange(len(episode) + 1.0) if stamps else None))
+    return out
+
+
+def test_each_episode_of_a_merged_dataset_keeps_its_task(make_dataset: Make, tmp_path: Path) -> None:
+    path = make_dataset("play", "play", 2)
+    sources = [
+        change(path, tmp_path / task, lambda spec, task=task: replace(spec, task=task))  # type: ignore[misc]
+        for task in ("push", "pull")
+    ]
+    for source, shift in zip(sources, (0, 100), strict=True):
+        seeds = zarr.open_array(str(source / "meta" / "episode_seed"), mode="r+")
+        seeds[:] = seeds[:] + shift
+    select(sources, tmp_path / "merged", Selection())
+    export("lerobot", tmp_path / "merged", tmp_path / "exported", PNG)
+    copy = again(tmp_path / "exported", tmp_path / "copy")
+    assert [episode["tasks"] for episode in copy.episode_metadata] == [["push"], ["push"], ["pull"], ["pull"]]
+
+
+def test_a_rate_that_is_no_whole_number_comes_back(make_dataset: Make, tmp_path: Path) -> None:
+    path = change(make_dataset("play", "play", 2), tmp_path / "odd", lambda spec: replace(spec, rate=12.5))
+    export("lerobot", path, tmp_path / "exported", PNG)
+    assert json.loads((tmp_path / "exported" / "meta" / "info.json").read_text())["fps"] == 12
+    assert again(tmp_path / "exported", tmp_path / "copy").info.spec.rate == 12.5
+    assert open_source("lerobot", tmp_path / "exported", ImportOptions(rate=12.5)).info.spec.rate == 12.5
+    export("lerobot", path, tmp_path / "faster", ExportOptions(images="png", fps=30))
+    assert again(tmp_path / "faster", tmp_path / "copy2").info.spec.rate == 30
+
+
+def test_times_that_are_not_kept_are_told(make_dataset: Make, tmp_path: Path) -> None:
+    path = change(make_dataset("play", "play", 1), tmp_path / "stamped", lambda spec: spec, stamps=True)
+    for name in ("lerobot", "minari"):
+        notes = export(name, path, tmp_path / name, ExportOptions()).notes
+        assert "the time of each observation is not kept" in notes
 
 
 def test_lerobot_itself_loads_the_export(make_dataset: Make, tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -54,6 +56,24 @@ def test_what_minari_cannot_hold_is_refused_and_leaves_nothing_behind(make_datas
     with pytest.raises(ClamError, match="leave --fps out"):
         export("minari", make_dataset("play", "play", 1), tmp_path / "exported", ExportOptions(fps=5))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["play", "unlabeled"]
+
+
+def test_a_disk_that_is_or_gets_full_is_one_line(
+    make_dataset: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, usage = make_dataset("play", "play", 2, image_size=32), shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10**6))
+    with pytest.raises(ClamError, match=r"needs 34 MB more, 1 MB are free; choose another folder"):
+        export("minari", path, tmp_path / "exported", ExportOptions())
+    monkeypatch.undo()
+
+    def close(*_: Any) -> None:
+        raise RuntimeError("Can't decrement id ref count (file write failed)")
+
+    monkeypatch.setattr(h5py.File, "__exit__", close)
+    with pytest.raises(ClamError, match=r"cannot write .*file write failed.*free some space"):
+        export("minari", path, tmp_path / "exported", ExportOptions())
+    assert [found.name for found in tmp_path.iterdir()] == ["play"]
 
 
 def test_minari_itself_loads_the_export(make_dataset: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,18 @@ def test_play_never_holds_a_successful_episode_and_skips_in_order(tmp_path, monk
     assert (report.kept, report.attempts, report.successes) == (5, 8, 0)
 
 
+def test_an_episode_ends_where_the_environment_ends_it(tmp_path):
+    """What follows is none of the simulator's: the same state again and again."""
+    for task, length in (("InvertedPendulum-v5", None), ("Pendulum-v1", 50)):
+        generate("gym", task, "random", 3, 0, tmp_path / task, workers=1, max_steps=50)
+        store = EpisodeStore.open(tmp_path / task)
+        for episode in map(store.episode, range(3)):
+            changes = np.abs(np.diff(episode.observations["state"], axis=0)).max(1)
+            assert (changes > 0).all() and len(episode) == (length or len(episode)) <= 50
+            assert episode.metadata.get("terminated", False) == (len(episode) < 50)
+    assert length == 50 and 0 < EpisodeStore.open(tmp_path / "InvertedPendulum-v5").num_transitions < 150
+
+
 def test_metaworld_kinds(tmp_path):
     for kind, successes in (("expert", 2), ("play", 0)):
         report = generate("metaworld", "assembly", kind, 2, 0, tmp_path / kind, workers=1)

@@ -160,6 +160,18 @@ def test_a_bad_episode_is_rejected_with_its_reason_and_the_others_are_kept(tmp_p
     assert "action 'dx' is 5 at step 1" in dict(report.rejected)["chunk_0.pt/2"]
 
 
+@pytest.mark.parametrize("reward_axes", [2, 3])
+def test_a_reward_with_an_axis_of_its_own_is_still_of_whole_episodes(tmp_path: Path, reward_axes: int) -> None:
+    content = fields(None, states=3, actions=2)
+    reward = content["reward"]
+    content["reward"] = reward if reward_axes == 2 else reward[..., None]
+    torch.save(content, tmp_path / "chunk.pt")
+    source = open_source("tdmpc2", tmp_path, ImportOptions(rate=1.0))
+    assert source.names() == [f"chunk.pt/{i}" for i in range(EPISODES)]
+    episode, _ = source.read("chunk.pt/2")
+    np.testing.assert_array_equal(episode.rewards, reward[2, 1:].double())
+
+
 def test_whole_file_problems_are_one_line_with_the_mend(tmp_path: Path) -> None:
     def refused(content: Any, match: str) -> None:
         torch.save(content, tmp_path / "bad.pt")

@@ -71,7 +71,7 @@ def test_streams_of_other_rates_meet_at_the_policy_s(tmp_path, robot, storage):
     np.testing.assert_allclose(episode.stamps, np.arange(10) / 5, atol=1e-9)
     ticks = 0.012 + np.arange(10) / 5
     np.testing.assert_array_equal(episode.observations["state"][:, 0], np.round(ticks * 50))
-    np.testing.assert_allclose(episode.actions[:, 0], np.round((ticks[:-1] - 0.01) * 10) / 100, atol=1e-6)
+    np.testing.assert_allclose(episode.actions[:, 0], (np.round((ticks[:-1] - 0.01) * 10) + 1) / 100, atol=1e-6)
     for name, offset, tolerance in (("top", 0.005, 0), ("wrist", 0.012, 3)):
         numbers = np.round((ticks - offset) * 30).astype(int)
         expected = np.stack([cv2.resize(frame(n), (8, 8), interpolation=cv2.INTER_AREA) for n in numbers])
@@ -207,7 +207,7 @@ def test_commands_share_the_time_and_the_tolerance(tmp_path, robot):
     assert len(store.episode(0)) == 4  # from 1.01 s to 2 s, at 5 Hz
     slow = robot()
     slow.commands = slow.commands[::4]  # 2.5 Hz
-    with pytest.raises(ClamError, match=r"no message of '/command' within 0.100 s of step 1"):
+    with pytest.raises(ClamError, match=r"no message of '/command' from 0.100 s before step 1 to its end"):
         import_rosbag(slow.write(tmp_path / "slow"), tmp_path / "rejected", OPTIONS)
     import_rosbag(tmp_path / "slow", tmp_path / "kept", OPTIONS, tolerance=0.25)
     with pytest.raises(ClamError, match=r"no message of .* within 0.001 s"):
@@ -272,4 +272,13 @@ def test_which_topics_are_cameras():
     assert camera_topics(topics) == {
         "camera": "/camera/image_raw", "top": "/camera/top/image_raw", "wrist": "/wrist/color/image_rect/compressed"
     }  # fmt: skip
+    two = {"/camera/color/image_raw": image, "/camera/image_raw": image, "/left/image": image, "/camera/left": image}
+    assert camera_topics(two) == {
+        "camera_color": "/camera/color/image_raw", "camera": "/camera/image_raw",
+        "left": "/left/image", "camera_left": "/camera/left",
+    }  # fmt: skip
+    flat = {"/image_raw": image, "/camera/image_raw": image, "/a/b/image": image, "/a_b/image": image}
+    assert sorted(camera_topics(flat).values()) == sorted(flat)
+    same = {"/camera/top/compressed": compressed, "/camera/top/image_raw": image}
+    assert camera_topics(same) == {"top": "/camera/top/image_raw"}
     assert camera_name("/robot1/camera/front/color/image_raw") == "robot1_front"

@@ -108,7 +108,7 @@ def test_a_bag_of_ros2_bag_record_imports_with_its_task_and_kind_given(tmp_path,
     assert 15 <= len(episode) <= 20
     seconds = episode.observations["state"][:, 0] / 0.5  # the state counts messages: 50 of them a second
     np.testing.assert_allclose(np.diff(seconds), 0.2, atol=0.021)
-    np.testing.assert_allclose(episode.actions[:, 0], seconds[:-1], atol=0.06)
+    np.testing.assert_allclose(episode.actions[:, 0], seconds[1:], atol=0.06)  # what leads to the next observation
 
 
 def test_our_own_bag_imports_the_same_without_being_told(tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from clam_core.cli import main
+from clam_core.cli import select as command
 from clam_core.data.select import Selection, select
 from clam_core.data.store import DatasetInfo, EpisodeStore, StoreWriter
 from clam_core.errors import ClamError
@@ -145,3 +146,22 @@ def test_episodes_of_an_agent_that_was_still_learning_are_no_duplicates(tmp_path
     lived = [replace(tiny.episode(3), metadata={"first_training_step": step}) for step in (0, 10)]
     store = select([tiny.dataset(tmp_path / "replay", lived)], tmp_path / "out", Selection())
     assert seeds(store) == [3, 3] and store.info.provenance["rejected"] == []
+
+
+def test_an_episode_is_in_the_same_part_whatever_the_filters_and_the_help_says_so(tmp_path, sources):
+    """The split is of whole datasets: a filter takes episodes out of a part, and moves none into another."""
+    for part in ("train", "held-out"):
+        split = Selection(part=part, held_out=0.5, split_seed=1)
+        whole = select(sources, tmp_path / part, split)
+        failed = select(sources, tmp_path / f"{part}-failed", replace(split, success=False))
+        assert seeds(failed) == [s for s, ok in zip(seeds(whole), whole.episode_success, strict=True) if not ok]
+    for text in (command.__doc__, Selection.__doc__):
+        assert "filtered first" not in text and "split first, as a whole" in " ".join(text.split())
+
+
+def test_stamps_that_a_merge_cannot_keep_are_told(tmp_path, tiny, caplog):
+    with StoreWriter(tmp_path / "a", DatasetInfo(tiny.spec(), "play", {}), actions=True, stamps=True) as writer:
+        writer.append(replace(tiny.episode(0), stamps=np.linspace(0, 0.5, 11)))
+    other = tiny.dataset(tmp_path / "b", [tiny.episode(1)])
+    assert not select([tmp_path / "a", other], tmp_path / "out", Selection()).has_stamps
+    assert "the time of each observation is not kept" in caplog.text

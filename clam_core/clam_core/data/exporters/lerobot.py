@@ -21,7 +21,7 @@ from clam_core.data.episode import Episode
 from clam_core.data.exporters.lerobot_stats import Stats, combined, feature_stats, image_stats
 from clam_core.data.exporters.lerobot_tables import RowFiles, pictures, vectors, write_episodes, write_tasks
 from clam_core.data.exporters.lerobot_videos import CameraFiles
-from clam_core.data.exporting import ExportOptions, ExportReport, episodes, new_folder, open_dataset
+from clam_core.data.exporting import STAMPS_NOTE, ExportOptions, ExportReport, episodes, new_folder, open_dataset
 from clam_core.data.images import encode_png
 from clam_core.data.store import EpisodeStore
 from clam_core.data.videos import CODEC, PIXELS, VideoError
@@ -119,9 +119,10 @@ class _Export:
         }
 
     def _task(self, episode: Episode) -> str:
-        """What was to be done, in the words of the dataset it came from if it came from LeRobot."""
+        """What was to be done, in the words of the dataset it came from if it came from LeRobot or was merged."""
         words = episode.metadata.get("tasks")
-        task = str(words[0]) if isinstance(words, list) and words else self._spec.task
+        own = words[0] if isinstance(words, list) and words else episode.metadata.get("task")
+        task = str(own or self._spec.task)
         self._tasks.setdefault(task, len(self._tasks))
         return task
 
@@ -155,6 +156,8 @@ class _Export:
             notes.append(f"the dataset has {self._spec.rate:g} Hz, LeRobot is told {self._fps:g}")
         if not self._store.has_actions:
             notes.append("the dataset is unlabeled: there is no 'action'")
+        if self._store.has_stamps:
+            notes.append(STAMPS_NOTE)
         return tuple(notes)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ import h5py
 import numpy as np
 
 from clam_core.data.episode import Episode
-from clam_core.data.exporting import ExportOptions, ExportReport, episodes, new_folder, open_dataset
+from clam_core.data.exporting import STAMPS_NOTE, ExportOptions, ExportReport, episodes, new_folder, open_dataset
 from clam_core.data.store import EpisodeStore
 from clam_core.errors import ClamError
 from clam_core.spec import EnvironmentSpec
 
 FILE, METADATA = "main_data.hdf5", "metadata.json"
+RESERVE = 32 * 2**20  # bytes; HDF5 holds this much back, and ends the process if there is no room for it at the end
 READERS, READERS_OF_ARRAYS = "0.5.0", "0.5.4"  # oldest versions of Minari that read data without and with images
 
 
@@ -32,7 +34,7 @@ def export_minari(dataset: Path, out: Path, options: ExportOptions) -> ExportRep
     datasets folder, and from anywhere by path (``minari.MinariDataset(out / "data")``).
 
     Raises:
-        ClamError: no dataset, an unlabeled one, or existing `out`.
+        ClamError: no dataset, an unlabeled one, existing `out`, or a disk without room.
     """
     if options.fps is not None:
         raise ClamError("Minari has no place for frames per second; leave --fps out")
@@ -46,15 +48,41 @@ def export_minari(dataset: Path, out: Path, options: ExportOptions) -> ExportRep
     with new_folder(out) as folder:
         data = folder / "data"
         data.mkdir()
-        with h5py.File(data / FILE, "w", track_order=True) as file:
-            for index, episode in episodes(store, options):
-                _write(file.create_group(f"episode_{index}"), index, episode, spec)
-                steps += len(episode)
+        _check_room(out, folder, _size(store))
+        try:
+            with h5py.File(data / FILE, "w", track_order=True) as file:
+                for index, episode in episodes(store, options):
+                    _check_room(out, folder, sum(values.nbytes for values in episode.observations.values()))
+                    _write(file.create_group(f"episode_{index}"), index, episode, spec)
+                    steps += len(episode)
+        except RuntimeError as error:  # HDF5's, of a disk that fills while a file is closed
+            why = " ".join(str(error).split())[:160]
+            raise ClamError(f"cannot write '{out}': {why}; choose another folder or free some space") from error
         size = round((data / FILE).stat().st_size / 1e6, 1)
         text = json.dumps(_metadata(store, _dataset_id(out), steps, size), allow_nan=True)
         (data / METADATA).write_text(text)
-    notes = ("images are arrays: read them with Minari 0.5.4 or later",) if spec.observation.cameras else ()
-    return ExportReport(out, store.num_episodes, steps + store.num_episodes, notes)
+    notes = ["images are arrays: read them with Minari 0.5.4 or later"] if spec.observation.cameras else []
+    if store.has_stamps:
+        notes.append(STAMPS_NOTE)
+    return ExportReport(out, store.num_episodes, steps + store.num_episodes, tuple(notes))
+
+
+def _size(store: EpisodeStore) -> int:
+    """What the export takes at least [bytes]: numbers, and images about as compressed as they are now."""
+    spec = store.info.spec
+    row, step = 4 * len(spec.observation.names) + 1, 4 * len(spec.action.names) + 10
+    images = sum(store.image_array(camera.name).stored_bytes for camera in spec.observation.cameras)
+    return store.num_rows * row + store.num_transitions * step + images
+
+
+def _check_room(out: Path, folder: Path, size: int) -> None:
+    """Raise ClamError where `size` more bytes would fill the disk of `folder`."""
+    free = shutil.disk_usage(folder).free
+    if free < size + RESERVE:
+        raise ClamError(
+            f"cannot write '{out}': it needs {(size + RESERVE) / 1e6:.0f} MB more, {free / 1e6:.0f} MB are free; "
+            "choose another folder or free some space"
+        )
 
 
 def _write(group: Any, index: int, episode: Episode, spec: EnvironmentSpec) -> None:

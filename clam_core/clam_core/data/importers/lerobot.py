@@ -21,7 +21,7 @@ from clam_core.data.episode import DatasetInfo, Episode
 from clam_core.data.importers.lerobot_features import camera_sizes, column, entry_names, state_features
 from clam_core.data.importers.lerobot_images import read_images
 from clam_core.data.importers.lerobot_meta import Entry, Meta, read_meta
-from clam_core.data.importers.specs import Seen, choose_cameras, describe, free_action, stored_spec
+from clam_core.data.importers.specs import Seen, choose_cameras, describe, exact_rate, free_action, stored_spec
 from clam_core.data.importing import UNKNOWN, EpisodeError, ImportOptions, Source
 from clam_core.data.provenance import provenance
 from clam_core.errors import ClamError, did_you_mean
@@ -38,7 +38,8 @@ def open_lerobot(path: Path, options: ImportOptions) -> Source:
         ClamError: see `read_meta` and `describe`; or no state, no such task or camera, or another rate is asked for.
     """
     meta = read_meta(path)
-    if options.rate is not None and options.rate != meta.fps:
+    exact = exact_rate(meta.fps, stored_spec(meta.clam.get("spec")))
+    if options.rate is not None and options.rate not in (meta.fps, exact):
         raise ClamError(f"'{path}' has {meta.fps:g} Hz, not {options.rate:g}; leave --rate out, it is not resampled")
     return _LeRobot(meta, options)
 

@@ -48,7 +48,7 @@ def describe(seen: Seen, options: ImportOptions, what: str) -> EnvironmentSpec:
             spec,
             task=spec.task if options.env else options.task or spec.task,  # named with its environment, it is canonical
             observation=replace(spec.observation, cameras=seen.observation.cameras),
-            rate=options.rate or seen.rate or spec.rate,
+            rate=options.rate or exact_rate(seen.rate, _fitting(seen.spec, seen)) or spec.rate,
             max_steps=max(spec.max_steps, seen.max_steps),
         )
     rate = options.rate or seen.rate
@@ -62,6 +62,11 @@ def describe(seen: Seen, options: ImportOptions, what: str) -> EnvironmentSpec:
         rate=rate,
         max_steps=seen.max_steps,
     )
+
+
+def exact_rate(rate: float | None, stored: EnvironmentSpec | None) -> float | None:
+    """`rate` [Hz], or that of the spec that was exported, where `rate` is this one as a whole number."""
+    return stored.rate if stored is not None and rate == max(1, round(stored.rate)) else rate
 
 
 def find_spec(env: str, task: str) -> EnvironmentSpec | None:

@@ -61,7 +61,8 @@ class _Chunk:
         if missing := [name for name in ("obs", "action", "reward") if name not in fields]:
             raise ClamError(f"'{path}' has no {', '.join(missing)} (it has {', '.join(fields)}); give TD-MPC2 data")
         self.name = path.name
-        axes = 2 if fields["reward"].ndim >= 2 and fields["reward"].shape[-1] != 1 else 1
+        reward = fields["reward"]  # (steps,), (steps, 1), (episodes, steps) or (episodes, steps, 1)
+        axes = 2 if reward.ndim >= 3 or (reward.ndim == 2 and reward.shape[-1] != 1) else 1
         streams = {name: value for name, value in _flat(fields) if value.ndim >= axes}
         shapes = {name: tuple(value.shape[:axes]) for name, value in streams.items()}
         if len(set(shapes.values())) > 1:
