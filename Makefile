@@ -1,9 +1,10 @@
-# `make help` lists what there is. PYTHON chooses the interpreter of a new .venv.
+# `make help` lists what there is. PYTHON chooses the interpreter of .venv; without it, an existing .venv keeps its own.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+CHOSEN := $(if $(filter file,$(origin PYTHON)),,$(PYTHON))
 PACKAGES := clam_core training launch urdf \
 	$(addprefix ros2_ws/src/,clam_ros clam_sim clam_policy clam_recorder clam_arm clam_camera clam_teleop clam_eval)
 NODES := $(wildcard ros2_ws/src/clam_*/clam_*)
@@ -17,25 +18,25 @@ TELEOP ?=
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
-setup: $(READY)  ## virtual environment .venv with pinned dependencies
+setup:  ## virtual environment .venv with pinned dependencies
+	@bash setup.sh --check "$(CHOSEN)" "$(VENV)"
+	@$(MAKE) -s $(READY)
 
 $(READY): setup.sh $(REQUIREMENTS) $(foreach package,$(PACKAGES),$(package)/setup.py)
-	@bash setup.sh "$(PYTHON)" "$(VENV)" $(PACKAGES)
+	@bash setup.sh "$(CHOSEN)" "$(VENV)" $(PACKAGES)
 	@touch $@
 
 demo: setup  ## the main job; report in runs/demo/report.html (DEMO="--task bin-picking")
 	@$(BIN)/python -m clam_training.demo $(DEMO)
 
 rl: setup  ## what training of locomotion agents needs (JAX), into .venv
-	@$(BIN)/python -m pip --disable-pip-version-check install --quiet -r requirements-rl.txt \
-		-c constraints/py$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt
+	@bash setup.sh --extra rl "$(VENV)"
 
 teleop-demo: setup  ## the simulated kitchen, the recorder and a page for mouse and keyboard (TELEOP="kind:=expert out:=bags/mine")
 	@$(BIN)/clam-launch record robot:=mujoco task:=reach-block kind:=play out:=runs/teleop-demo yaw:=2.36 secure:=false $(TELEOP)
 
 browser: setup  ## what the browser tests of teleoperation need, into .venv; the browser is the system's Chromium
-	@$(BIN)/python -m pip --disable-pip-version-check install --quiet -r requirements-browser.txt \
-		-c constraints/py$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt
+	@bash setup.sh --extra browser "$(VENV)"
 	@$(BIN)/python -m clam_teleop.fetch_iwer
 
 test: setup lint  ## lint, then all tests that this machine can run (PYTEST_ARGS="-k name")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -15,6 +15,7 @@ from rclpy.task import Future
 from trajectory_msgs.msg import JointTrajectory
 
 from clam_core.errors import ClamError
+from clam_ros.messages import Status
 from clam_ros.node import Node
 from clam_sim.rollout_log import EpisodeResult
 from clam_sim.rollouts import Rollouts
@@ -58,18 +59,24 @@ def result(seed: int) -> EpisodeResult:
 class FakeRollouts(Rollouts):
     """Of episodes that take no time, up to number `stop`, where `ending` happens."""
 
-    stop, ending = 0, "fails"
+    stop, ending, bundle = 0, "fails", "/a/bundle"
+    begun: ClassVar[list[int]] = []
 
     async def _wait_for_policy(self) -> None:
         async def matched(*_: Any) -> None: ...
 
+        async def read() -> dict[str, Any]:
+            return {"bundle": self.bundle}
+
         self._client.wait_until_matched = matched  # type: ignore[method-assign]
+        self._setting.read = read  # type: ignore[method-assign]
 
     async def _episode(self, seed: int) -> EpisodeResult:
         if self.value("seed") + self.stop == seed:
             if self.ending == "fails":
                 raise ClamError("a message is missing")
             await Future()
+        self.begun.append(seed)
         return result(seed)
 
 
@@ -93,6 +100,41 @@ def test_rollouts_that_do_not_come_to_their_end_leave_what_they_have(
         assert seeds() == list(range(100, 120)), "every ten"
         node.close()
     assert seeds() == list(range(100, 123))
+
+
+def test_rollouts_that_are_started_again_go_on_where_they_stopped(
+    make_graph: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "rollouts.json"
+    monkeypatch.setattr(FakeRollouts, "begun", [])
+    graph = make_graph(out=out, episodes=5, seed=100)
+    for stop, bundle, status in ((3, "/a/bundle", 1), (99, "/b/bundle", 1), (99, "/a/bundle", 0)):
+        before = out.read_text() if out.exists() else ""
+        monkeypatch.setattr(FakeRollouts, "stop", stop)
+        monkeypatch.setattr(FakeRollouts, "bundle", bundle)
+        node = graph.add(FakeRollouts())
+        graph.spin_until(lambda node=node: node.exit_status is not None, what="the end")
+        assert node.exit_status == status
+        node.close()
+        if bundle == "/b/bundle":
+            assert out.read_text() == before, "of another bundle: refused, and kept"
+    assert FakeRollouts.begun == list(range(100, 105))
+    content = json.loads(out.read_text())
+    assert [episode["seed"] for episode in content["episodes"]] == list(range(100, 105))
+    assert content["setting"] == {"mode": "lockstep", "bundle": "/a/bundle"}
+
+
+def test_in_real_time_an_episode_may_lack_commands_but_no_status(make_graph: Any, tmp_path: Path) -> None:
+    graph = make_graph(out=tmp_path / "rollouts.json", mode="realtime", timeout=600.0)
+    node = graph.add(Rollouts())
+    graph.spin_for(0.3)  # it waits for a policy
+    log = node._begin(seed=1)
+    log.episode = 0
+    for step in (0, 2, 3, 1):
+        assert not node._complete.done(), "one status was lost, or is late"
+        log.add_status(Status(step, 0, step, 1, 0.0, 0.0, False, step == 3))
+        node._check()
+    assert node._complete.done() and log.result().actions == [None] * 3
 
 
 def test_rollouts_that_begin_nothing_write_nothing(make_graph: Any, tmp_path: Path) -> None:

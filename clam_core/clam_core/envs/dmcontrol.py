@@ -36,6 +36,7 @@ def _import_suite() -> Any:
 
 
 suite = _import_suite()
+PhysicsError: type[Exception] = importlib.import_module("dm_control.rl.control").PhysicsError
 
 DEFAULT_MAX_STEPS = 1000  # for the tasks without a time limit (lqr)
 
@@ -94,6 +95,7 @@ class DmControl:
             raise ClamError(f"dmcontrol '{name}' has no camera '{camera}', {did_you_mean(self._camera, cameras)}")
         self._action_repeat = action_repeat
         self._steps: int | None = None
+        self._seed = 0
         #: Whether the suite ended this episode by itself (only `lqr` does); what follows is not part of it.
         self.terminated = False
         self._renderer: OffscreenRenderer | None = None
@@ -114,14 +116,18 @@ class DmControl:
     def reset(self, seed: int) -> Observation:
         """See `Environment.reset`."""
         self._env.task.random.seed(int(seed))
-        self._steps, self.terminated = 0, False
+        self._seed, self._steps, self.terminated = int(seed), 0, False
         self._last = self._env.reset()
         if self._env.physics.model.nhfield:
             self._free_renderer()  # its copy of the terrain is now another episode's
         return self._observation(self._last.observation)
 
     def step(self, action: npt.NDArray[Any]) -> Step:
-        """See `Environment.step`. Where the suite ends an episode early, the state stays and rewards are 0."""
+        """See `Environment.step`. Where the suite ends an episode early, the state stays and rewards are 0.
+
+        Raises:
+            ClamError: also where numbers overflow: actions of `lqr` are limited to 10 billion only.
+        """
         if self._steps is None or self._steps >= self.spec.max_steps:
             raise ClamError(f"the episode of dmcontrol {self.spec.task} is over; call reset(seed) first")
         action = check_action(action, self.spec)
@@ -129,11 +135,21 @@ class DmControl:
         for _ in range(self._action_repeat):
             if self._last.last():
                 break  # the next step would begin another episode
-            self._last = self._env.step(action)
+            self._last = self._advance(action)
             reward += float(self._last.reward)
         self.terminated = bool(self._last.last() and self._last.discount == 0.0)
         self._steps += 1
         return Step(self._observation(self._last.observation), reward, False, self._steps >= self.spec.max_steps)
+
+    def _advance(self, action: npt.NDArray[np.float64]) -> Any:
+        try:
+            return self._env.step(action)
+        except PhysicsError as error:
+            step, self._steps = self._steps, None
+            raise ClamError(
+                f"dmcontrol {self.spec.task} became unstable at step {step} of seed {self._seed} ({error}); "
+                "use smaller actions or another task"
+            ) from error
 
     def render(self, height: int = 480, width: int = 480, camera: str | None = None) -> npt.NDArray[np.uint8]:
         """See `Environment.render`. Cameras are those of the suite's model."""

@@ -56,6 +56,7 @@ class OffscreenRenderer:
         )
         image = np.empty((height, width, 3), dtype=np.uint8)
         viewport = mujoco.MjrRect(0, 0, width, height)
+        self._gl.make_current()  # last: whatever another renderer made current until here, by being freed too
         mujoco.mjr_render(viewport, self._scene, self._context)
         mujoco.mjr_readPixels(image, None, viewport, self._context)
         upright = image[::-1]  # OpenGL's first row is the bottom one
@@ -77,7 +78,6 @@ class OffscreenRenderer:
 
     def _prepare(self, height: int, width: int) -> None:
         if self._context is not None and height <= self._size[0] and width <= self._size[1]:
-            self._gl.make_current()
             return
         self.close()
         self._size = max(height, self._size[0]), max(width, self._size[1])
@@ -99,6 +99,7 @@ class OffscreenRenderer:
 
 
 def _free(context: Any, gl: Any) -> None:
+    gl.make_current()  # what `context` frees are numbers, which mean other things in the context of another renderer
     context.free()
     gl.free()
 

@@ -18,7 +18,8 @@ from clam_core.spec import Observation
 class AsGymnasium(gymnasium.Env[Any, Any]):  # type: ignore[misc]  # typed, but skipped
     """An `Environment` with Gymnasium's interface: observations are a Dict space of ``state`` and cameras.
 
-    An episode ends by truncation, after its fixed number of steps; ``info["success"]`` is that of the step.
+    An episode ends by truncation, after its fixed number of steps; ``info["success"]`` is that of the step. Where the
+    environment ended it by itself before, all its steps from there on are also terminated.
     """
 
     def __init__(self, env: Environment) -> None:
@@ -48,7 +49,8 @@ class AsGymnasium(gymnasium.Env[Any, Any]):  # type: ignore[misc]  # typed, but 
     def step(self, action: npt.NDArray[Any]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """See `Environment.step`."""
         step = self._env.step(action)
-        return step.observation, step.reward, False, step.done, {"success": step.success}
+        terminated = bool(getattr(self._env, "terminated", False))
+        return step.observation, step.reward, terminated, step.done, {"success": step.success}
 
     def close(self) -> None:
         """Free the simulator."""

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from clam_core.safety.limits import Limits
+from clam_core.safety.limits import FINGERTIP_ALLOWANCE, Limits
 from clam_core.safety.reasons import Reason, Refusal
 
 Vector = npt.NDArray[np.float64]
@@ -19,7 +19,7 @@ ROUNDING = 1e-9  # [rad, m] a limit may be commanded exactly
 class Kinematics(Protocol):
     """What the checks need of `ForwardKinematics`."""
 
-    def position(self, positions: Vector) -> Vector: ...
+    def pose(self, positions: Vector) -> Matrix: ...
 
 
 class Checks:
@@ -29,6 +29,8 @@ class Checks:
         self._names = limits.names
         self._low, self._high, self._speed = limits.low, limits.high, limits.speed
         self._box = np.array(limits.workspace_lower), np.array(limits.workspace_upper)
+        self._floor = limits.workspace_lower[2] - FINGERTIP_ALLOWANCE
+        self._fingertip = np.array([limits.fingertip, 0.0, 0.0, 1.0])
         self._kinematics = kinematics
 
     def position(self, target: Vector) -> None:
@@ -72,12 +74,15 @@ class Checks:
             )
 
     def workspace(self, target: Vector) -> None:
-        """The end effector inside its box."""
+        """The end effector inside its box, and the fingertips not in the table."""
         outside = self._outside(target)
         if outside > ROUNDING:
-            place = ", ".join(f"{number:.3f}" for number in self._kinematics.position(target[:-1]))
+            end_effector, fingertips = self._points(target)
+            place = ", ".join(f"{number:.3f}" for number in end_effector)
             raise Refusal(
-                Reason.WORKSPACE, f"the end effector would be at ({place}) m, {outside:.3f} m outside its box"
+                Reason.WORKSPACE,
+                f"the end effector would be at ({place}) m, the fingertips {fingertips[2]:.3f} m high: {outside:.3f} m "
+                "outside the workspace box",
             )
 
     def returns_to_workspace(self, path: Matrix) -> None:
@@ -86,7 +91,9 @@ class Checks:
         furthest, begin = max(map(self._outside, path)), self._outside(path[0])
         if furthest > begin + DETOUR:
             raise Refusal(
-                Reason.WORKSPACE, f"the way leads {furthest:.3f} m out of the workspace box, from {begin:.3f} m"
+                Reason.WORKSPACE,
+                f"the way leads {furthest:.3f} m out of the workspace box, from {begin:.3f} m; if no pose can be "
+                "reached, hold the arm, switch torque off (service torque) and lead it into the box by hand",
             )
 
     def leaves_workspace(self, before: Vector, after: Vector) -> bool:
@@ -95,7 +102,13 @@ class Checks:
         return outside > ROUNDING and outside > self._outside(before) + ROUNDING
 
     def _outside(self, positions: Vector) -> float:
-        """Distance of the end effector from the workspace box [m]; 0 inside."""
-        place = self._kinematics.position(positions[:-1])
+        """Distance of the end effector from the workspace box, or of the fingertips from the table [m]; 0 inside."""
+        place, fingertips = self._points(positions)
         lower, upper = self._box
-        return float(np.linalg.norm(np.maximum(0.0, np.maximum(lower - place, place - upper))))
+        distance = np.linalg.norm(np.maximum(0.0, np.maximum(lower - place, place - upper)))
+        return max(float(distance), self._floor - float(fingertips[2]))
+
+    def _points(self, positions: Vector) -> tuple[Vector, Vector]:
+        """End effector and fingertips, each ``(3,)`` [m] in the frame of the arm's base."""
+        pose = self._kinematics.pose(positions[:-1])
+        return pose[:3, 3], (pose @ self._fingertip)[:3]

@@ -22,6 +22,10 @@ MAX_GAP, MAX_GAP_SPEED, MAX_REACH = 0.5, 2.0, 3.0  # [m], [m/s], [m]
 #: The workspace box where nothing else is set: a WidowX on its table, in the frame of the arm's base [m].
 WORKSPACE_LOWER: Point = (-0.1, -0.5, 0.01)
 WORKSPACE_UPPER: Point = (0.65, 0.5, 0.7)
+#: How far a WidowX's fingertips are beyond its end effector, along the x axis of that [m].
+FINGERTIP = 0.0187
+#: How far below the floor of the box they may be [m]: as far as that is above the table, for they take what lies on it.
+FINGERTIP_ALLOWANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,9 @@ class Limits:
     """Limits of `joints` (arm, in chain order) and of one gripper.
 
     `lower`, `upper` [rad] and `velocity` [rad/s] are of the joints. The gripper is commanded by the total gap
-    between its fingers [m], [m/s]. The workspace is a box for the end effector in the frame of the arm's base [m].
+    between its fingers [m], [m/s]. The workspace is a box for the end effector in the frame of the arm's base [m]. The
+    fingertips, `fingertip` [m] further along the end effector's x axis, may be `FINGERTIP_ALLOWANCE` below its floor,
+    and no deeper: they would be in the table.
 
     Raises:
         ClamError: a limit is missing, not finite, not plausible, or lower is not below upper.
@@ -45,6 +51,7 @@ class Limits:
     gripper_velocity: float
     workspace_lower: Point
     workspace_upper: Point
+    fingertip: float = FINGERTIP
 
     def __post_init__(self) -> None:
         if not self.joints or len(set(self.names)) != len(self.names):
@@ -63,6 +70,8 @@ class Limits:
             raise ClamError("the workspace box needs three lower and three upper numbers: x, y, z [m]")
         for axis, lower, upper in zip("xyz", self.workspace_lower, self.workspace_upper, strict=True):
             _check_range(f"workspace {axis}", lower, upper, -MAX_REACH, MAX_REACH, "m")
+        if not 0.0 <= self.fingertip <= MAX_GAP:
+            raise ClamError(f"fingertips {self.fingertip} m beyond the end effector: give 0 to {MAX_GAP:g}")
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -13,18 +13,21 @@ import numpy as np
 import pytest
 import torch
 
+from clam_core.bench.execution import Options
 from clam_core.bench.execution.moved import MovedBlock, departure
 from clam_core.bench.execution.setup import DISTANCE, along_the_counter, kitchen_arm
 from clam_core.bench.execution.smoothness import mean_squared_jerk
 from clam_core.bench.execution.trial import Arm, Move, run_trial
 from clam_core.bench.execution.ways import ways_of
 from clam_core.bench.lock import locked
+from clam_core.bench.tables.recipe import TUNING
 from clam_core.cli import main
 from clam_core.deploy.bundle import save_bundle
 from clam_core.deploy.policy import Policy
 from clam_core.envs.base import Step
 from clam_core.envs.kitchen_spec import STATE_NAMES, kitchen_spec
 from clam_core.errors import ClamError
+from clam_core.evaluation import EVALUATION_SEED
 from clam_core.models.actor import Actor, ActorConfig
 from clam_core.models.config import PolicyConfig
 from clam_core.spec import ActionSpec, EnvironmentSpec, Observation, ObservationSpec
@@ -266,6 +269,10 @@ def test_the_arm_puts_the_end_effector_where_the_kitchen_says() -> None:
     arm = kitchen_arm(env.spec)
     place = STATE_NAMES.index("end_effector_x")
     np.testing.assert_allclose(arm.place(state[arm.measured]), state[place : place + 3], atol=1e-9)
+
+
+def test_choices_are_made_on_layouts_that_no_table_is_evaluated_on() -> None:
+    assert Options(Path("bundle"), "cpu").seed == TUNING.layouts < EVALUATION_SEED
 
 
 @pytest.fixture

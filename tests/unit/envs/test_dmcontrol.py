@@ -73,6 +73,19 @@ def test_an_episode_ends_after_its_steps_without_success():
         env.step(np.zeros(1))
 
 
+def test_an_overflow_is_one_line_that_names_task_and_seed_and_a_reset_mends_it():
+    env = make_env("dmcontrol", "lqr-lqr_2_1")
+    first = env.reset(3)["state"]
+    env.step(np.zeros(1))
+    env._env.physics.data.qvel[:] = 1e12  # where random actions of up to 10 billion lead sooner or later
+    with pytest.raises(ClamError, match="dmcontrol lqr-lqr_2_1 became unstable at step 1 of seed 3") as error:
+        env.step(np.zeros(1))
+    assert "\n" not in str(error.value)
+    with pytest.raises(ClamError, match="is over"):
+        env.step(np.zeros(1))
+    np.testing.assert_array_equal(env.reset(3)["state"], first)
+
+
 def test_a_camera_shows_the_same_picture_for_the_same_seed():
     env = make_env("dmcontrol", "hopper-hop", image_size=48, camera="back")
     try:

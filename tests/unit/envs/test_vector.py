@@ -18,6 +18,15 @@ def test_observations_and_actions_are_in_the_spaces():
     assert flags == [(False, False)] * 3 + [(False, True)]
 
 
+def test_an_episode_that_the_environment_ended_is_said_to_be_terminated():
+    env = AsGymnasium(make_env("gym", "InvertedPendulum-v5", max_steps=200))
+    env.reset(seed=0)
+    flags = [env.step(np.array([3.0]))[2:4] for _ in range(200)]
+    assert flags[0] == (False, False) and flags[-2:] == [(True, False), (True, True)]
+    env.reset(seed=0)
+    assert env.step(np.array([3.0]))[2] is False
+
+
 def test_an_episode_without_a_seed_is_refused():
     with pytest.raises(ValueError, match="belongs to a seed"):
         AsGymnasium(make()).reset()

@@ -89,7 +89,7 @@ def test_the_end_effector_stays_in_its_box_and_may_return_to_it(make_arm: Any) -
     arm.filter.enable(arm.now)
     arm.tick(120)
     assert arm.command(0.95, 0.0, 0.1, 0.05) == "workspace", "not even towards the box"
-    assert "outside its box" in arm.filter.last_refusal.text
+    assert "outside the workspace box" in arm.filter.last_refusal.text
     move = Trajectory.move(arm.positions, np.array([0.2, 0.0, 0.1, 0.05]), speed=np.full(4, 0.5), now=arm.now)
     with pytest.raises(Refusal):
         arm.filter.check_trajectory(move)
@@ -107,6 +107,7 @@ def test_a_move_may_not_lead_out_of_the_box_nor_further_out(make_arm: Any) -> No
         with pytest.raises(Refusal, match=says) as refusal:
             arm.filter.check_trajectory(Trajectory(np.arange(len(path)) * 10.0, path), returning=True)
         assert refusal.value.reason.value == "workspace"
+    assert "hold the arm, switch torque off (service torque)" in refusal.value.text, "what is left to do"
 
 
 def test_too_fast_a_command_is_scaled_only_where_that_was_chosen(make_arm: Any) -> None:

@@ -3,10 +3,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from clam_core.errors import ClamError
-from clam_core.safety.limits import joint_limits
+from clam_core.safety import ForwardKinematics, Limits, Refusal
+from clam_core.safety.checks import Checks
+from clam_core.safety.limits import FINGERTIP, WORKSPACE_LOWER, WORKSPACE_UPPER, joint_limits
 from clam_core.safety.settings import FilterSettings
 
 
@@ -50,6 +53,32 @@ def test_unsound_limits_are_refused_in_one_line(make_limits: Any, changes: Any, 
     with pytest.raises(ClamError) as error:
         make_limits(**changes)
     assert says in str(error.value) and "\n" not in str(error.value)
+
+
+def test_the_fingertips_are_where_the_description_has_them() -> None:
+    from clam_core.envs.kitchen_geometry import TIP
+
+    assert pytest.approx(TIP, abs=1e-4) == FINGERTIP
+
+
+def test_a_widowx_does_not_push_its_fingers_into_the_table() -> None:
+    """The end effector is between the fingers: where it is 1 cm high, the tips of fingers that point down are not."""
+    from clam_core.operators.kitchen_kinematics import joints_for
+    from clam_description import ARM_JOINTS, BASE_LINK, END_EFFECTOR_LINK, urdf
+
+    box = (WORKSPACE_LOWER, WORKSPACE_UPPER)
+    limits = Limits(tuple(ARM_JOINTS), (-6.0,) * 6, (6.0,) * 6, (1.0,) * 6, "gripper", 0.0, 0.1, 0.5, *box)
+    kinematics = ForwardKinematics(urdf("wx250s"), BASE_LINK, END_EFFECTOR_LINK, ARM_JOINTS)
+    checks = Checks(limits, kinematics)
+    for height, refused in ((0.0105, True), (0.018, True), (0.0195, False)):
+        pose = joints_for(0.3, 0.05, height)
+        assert kinematics.position(pose)[2] == pytest.approx(height, abs=1e-4)
+        target = np.append(pose, 0.05)
+        if refused:
+            with pytest.raises(Refusal, match="outside the workspace box"):
+                checks.workspace(target)
+        else:
+            checks.workspace(target)
 
 
 def test_limits_cannot_be_left_out() -> None:

@@ -27,10 +27,10 @@ from clam_core.bench.execution.summary import summarize
 from clam_core.bench.execution.trial import DEPARTED, Reaction, Trial
 from clam_core.bench.execution.ways import Way, ways_of
 from clam_core.bench.lock import locked
+from clam_core.bench.tables.recipe import TUNING
 from clam_core.bench.train_step import machine
 from clam_core.deploy import load_bundle
 from clam_core.errors import ClamError
-from clam_core.evaluation import EVALUATION_SEED
 from clam_core.training.metrics import read_lines
 from clam_core.workers import process_pool
 
@@ -39,13 +39,14 @@ from clam_core.workers import process_pool
 class Options:
     """`episodes` layouts from `seed` on; m of `ensembling`, k of `horizons` (None: K and about half of it).
 
-    `root` keeps what is done; the numbers do not depend on `workers`.
+    The layouts are those that choices are made by, none of a table's. `root` keeps what is done; the numbers do not
+    depend on `workers`.
     """
 
     bundle: Path
     device: str
     episodes: int = 30
-    seed: int = EVALUATION_SEED
+    seed: int = TUNING.layouts
     ensembling: tuple[float, ...] = ENSEMBLING
     horizons: tuple[int, ...] | None = None
     first_move: int = FIRST_MOVE

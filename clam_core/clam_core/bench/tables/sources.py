@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from clam_core.bench.lock import locked
+from clam_core.data.episode import DatasetInfo
 from clam_core.data.generate import generate
 from clam_core.data.generate_rl import generate_rl, is_learned
+from clam_core.data.provenance import provenance
 from clam_core.data.select import Selection, select
 from clam_core.data.store import EpisodeStore
+from clam_core.data.store_writer import StoreWriter
+from clam_core.errors import ClamError
 
 AGENT_SEED = 0
 
@@ -21,8 +27,9 @@ AGENT_SEED = 0
 class Source:
     """`episodes` of `kind`, the first of them from seed `seed`.
 
-    `part` i of `parts`: of a trained agent's replay, which is the same whatever the seed, every `parts`-th episode
-    from the i-th on. `camera` names one or several cameras, with commas (None: the environment's usual one).
+    Of a trained agent's replay, which is the same whatever the seed, it takes episodes from its beginning to its end,
+    at even distances. `part` i of `parts`: only from every `parts`-th episode, so that no two parts share one; the
+    last is also called 0. `camera` names one or several cameras, with commas (None: the environment's usual one).
     """
 
     env: str
@@ -46,7 +53,7 @@ class Source:
         """Generate it, or go on where an interrupted call stopped; the seconds that took (0: it was there).
 
         Raises:
-            ClamError: see `generate` and `generate_rl`.
+            ClamError: see `generate` and `generate_rl`; or a replay has too few episodes.
         """
         path = self.folder(root)
         with locked(path):
@@ -84,7 +91,31 @@ class Source:
         replay = path.with_name(f"{self.kind}-all-{AGENT_SEED}")
         if not replay.exists():
             generate_rl(self.env, self.task, self.kind, None, AGENT_SEED, replay, agent=agent)
-        count = EpisodeStore.open(replay, actions=False).num_episodes
-        step = max(1, count // self.episodes)
-        first = self.part * step // self.parts
-        select([replay], path, Selection(episodes=slice(first, first + step * self.episodes, step)))
+        store = EpisodeStore.open(replay)
+        chosen = self._of_replay(store.num_episodes)
+        info = DatasetInfo(store.info.spec, store.info.kind, provenance("replay", ("zarr",)))
+        info.provenance["sources"] = [{"dataset": replay.name, "provenance": store.info.provenance}]
+        info.provenance["episodes"] = chosen
+        with StoreWriter(path, info, actions=True) as writer:
+            for index in chosen:
+                writer.append(store.episode(index))
+
+    def _of_replay(self, count: int) -> list[int]:
+        """Which of the `count` episodes of a replay.
+
+        Raises:
+            ClamError: there are too few, or no such part.
+        """
+        what = f"{self.kind} of {self.env} {self.task}"
+        if not 0 <= self.part <= self.parts:
+            raise ClamError(
+                f"{what} is shared out in {self.parts} parts, there is no part {self.part}; use fewer seeds"
+            )
+        if count < self.episodes * self.parts:
+            raise ClamError(
+                f"{what} has {count} episodes, fewer than {self.parts} x {self.episodes}; ask for fewer, where "
+                "clam_core/bench/tables/definitions.py says how many"
+            )
+        ours = np.arange(self.part % self.parts, count, self.parts)
+        places = np.linspace(0, len(ours) - 1, self.episodes).round().astype(int)
+        return [int(index) for index in ours[places]]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from clam_core.errors import ClamError
 from clam_ros.messages import Status, Vector
@@ -27,6 +28,16 @@ class EpisodeResult:
         entry = asdict(self)
         entry["return"] = entry.pop("episode_return")
         return {**entry, "steps": len(self.rewards)}
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> EpisodeResult:
+        """Inverse of `to_json`.
+
+        Raises:
+            KeyError: a field is missing.
+        """
+        rest = {name: entry[name] for name in ("seed", "success", "rewards", "actions")}
+        return cls(episode_return=entry["return"], **rest)
 
 
 class EpisodeLog:
@@ -66,15 +77,15 @@ class EpisodeLog:
     def _statuses(self) -> dict[int, Status]:
         return {} if self.episode is None else self._statuses_of.get(self.episode, {})
 
-    def missing(self) -> str:
-        """What a finished episode lacks, in words; empty when it is complete."""
+    def missing(self, *, commands: bool) -> str:
+        """What a finished episode lacks, in words; empty when it is complete. It may lack commands, or not."""
         last = max(self._statuses, default=0)
         statuses = [step for step in range(last + 1) if step not in self._statuses]
         if statuses:
             return f"{len(statuses)} of {last + 1} statuses, first of step {statuses[0]}"
         stamps = [self._statuses[step].stamp for step in range(last)]
-        commands = [step for step, stamp in enumerate(stamps) if stamp not in self._commands]
-        return f"{len(commands)} of {last} commands, first of step {commands[0]}" if commands else ""
+        unanswered = [step for step, stamp in enumerate(stamps) if stamp not in self._commands] if commands else []
+        return f"{len(unanswered)} of {last} commands, first of step {unanswered[0]}" if unanswered else ""
 
     def result(self) -> EpisodeResult:
         """The episode. All statuses must be there."""
@@ -90,8 +101,53 @@ class EpisodeLog:
         )
 
 
-def write_results(path: Path, results: Sequence[EpisodeResult]) -> None:
-    """Write the results file atomically.
+@dataclass(frozen=True)
+class Results:
+    """The results file: episodes, and the `setting` that they came of: bundle, mode and what else decides."""
+
+    setting: dict[str, Any]
+    episodes: list[EpisodeResult]
+
+
+def read_results(path: Path) -> Results | None:
+    """What the file at `path` has; None where there is none.
+
+    Raises:
+        ClamError: it cannot be read.
+    """
+    try:
+        content = json.loads(path.read_text())
+        return Results(content.get("setting", {}), [EpisodeResult.from_json(entry) for entry in content["episodes"]])
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ClamError(f"results '{path}' cannot be read ({error.strerror}): choose another `out`") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ClamError(f"'{path}' holds no results of rollouts: choose another `out`, or remove it") from error
+
+
+def check_continues(path: Path, results: Results, setting: Mapping[str, Any], seeds: range) -> None:
+    """Whether what the file at `path` has belongs to episodes of `setting` with `seeds`.
+
+    Raises:
+        ClamError: it does not: they would be mixed, or it would be lost.
+    """
+    mend = "choose another `out`, or remove it"
+    for name, here in setting.items():
+        there = results.setting.get(name)
+        if there != here:
+            raise ClamError(f"'{path}' has results with {name} {there}, not {here}: {mend}")
+    if setting.get("bundle") is None:
+        raise ClamError(f"'{path}' has results, and no policy node says whether its bundle is the same: {mend}")
+    others = [episode.seed for episode in results.episodes if episode.seed not in seeds]
+    if others:
+        raise ClamError(
+            f"'{path}' has results of seed {others[0]}, which is none of {seeds.start} to {seeds.stop - 1}: {mend}"
+        )
+
+
+def write_results(path: Path, results: Results) -> None:
+    """Write the results file atomically, its episodes in the order of their seeds.
 
     Raises:
         ClamError: the file cannot be written.
@@ -99,7 +155,9 @@ def write_results(path: Path, results: Sequence[EpisodeResult]) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps({"episodes": [result.to_json() for result in results]}, indent=1))
+        episodes = sorted(results.episodes, key=lambda episode: episode.seed)
+        content = {"setting": results.setting, "episodes": [episode.to_json() for episode in episodes]}
+        partial.write_text(json.dumps(content, indent=1))
         os.replace(partial, path)
     except OSError as error:
         raise ClamError(f"results cannot be written to '{path}' ({error.strerror}): choose another `out`") from error

@@ -18,7 +18,8 @@ from clam_ros.qos import COLLECT
 from clam_ros.run import run
 from clam_ros.stamps import to_ns
 from clam_ros.waiting import sleep, wait_for
-from clam_sim.rollout_log import EpisodeLog, EpisodeResult, write_results
+from clam_sim.rollout_log import EpisodeLog, EpisodeResult, Results, check_continues, read_results, write_results
+from clam_sim.setting import SettingClient
 from clam_sim.simulation import MODES
 
 TRIES = 3  # of one seed, when a message of it was lost
@@ -30,7 +31,8 @@ SETTLE = 1.0  # [s] after its end in which late messages may still come
 class Rollouts(Node):
     """Resets the bridge to each seed, waits until the episode is done, writes JSON, ends with status 0.
 
-    What there is of the results is written every `SAVED` episodes, and when they are interrupted or fail.
+    What there is of the results is written every `SAVED` episodes, and when they are interrupted or fail. Those that
+    `out` has already are not done again; `out` of another bundle, mode or task is refused.
     """
 
     interrupted_status = 130
@@ -42,17 +44,20 @@ class Rollouts(Node):
         self.declare("out", "rollouts.json", "Results file (JSON).")
         self.declare("mode", "lockstep", "Mode of the bridge; lockstep insists on a command per step.", choices=MODES)
         self.declare("bridge", "sim_bridge", "Name of the bridge node, for its parameter `seed`.")
+        self.declare("policy", "policy", "Name of the policy node, whose bundle the results file names.")
         self.declare("timeout", 120.0, "Longest wait for a service or for the next step [s].", low=1.0)
 
     def configure(self) -> None:
         """Create subscriptions and clients."""
         self._read_status = StatusReader()
         self._lockstep = self.value("mode") == "lockstep"
-        self._results: list[EpisodeResult] = []
+        self._found = read_results(Path(self.value("out")))
+        self._results = Results({}, [])
         self._begin(seed=-1)
         self.subscribe(JointState, names.STATUS, self._on_status, COLLECT)
         self.subscribe(JointTrajectory, names.COMMAND, self._on_command, COLLECT)
         self._client = EpisodeClient(self, bridge=self.value("bridge"), record=False, timeout=self.value("timeout"))
+        self._setting = SettingClient(self, policy=self.value("policy"), bridge=self.value("bridge"))
 
     def activate(self) -> None:
         """Start working through the episodes."""
@@ -63,7 +68,7 @@ class Rollouts(Node):
         self._save()
 
     def _save(self) -> None:
-        if self._results:
+        if self._results.episodes:
             write_results(Path(self.value("out")), self._results)
 
     async def _work(self) -> int:
@@ -74,19 +79,33 @@ class Rollouts(Node):
             raise
 
     async def _episodes(self) -> int:
-        episodes, seed, results = self.value("episodes"), self.value("seed"), self._results
+        seeds = range(self.value("seed"), self.value("seed") + self.value("episodes"))
         await self._wait_for_policy()
-        await self._client.wait_until_matched(seed, {names.STATUS: 1})
-        for index in range(episodes):
-            results.append(await self._episode(seed + index))
-            self.counters["episodes"] = len(results)
-            self.counters["successes"] += results[-1].success
-            if len(results) % SAVED == 0 or len(results) == episodes:
-                self._save()
-                self.get_logger().info(
-                    f"{self.counters['successes']} successes in {len(results)} of {episodes} episodes"
-                )
+        results = self._results = await self._begun(seeds)
+        done = {episode.seed for episode in results.episodes}
+        await self._client.wait_until_matched(seeds.start, {names.STATUS: 1})
+        for seed in seeds:
+            if seed not in done:
+                results.episodes.append(await self._episode(seed))
+                self._say(len(seeds))
         return 0
+
+    async def _begun(self, seeds: range) -> Results:
+        """What there is of the episodes with `seeds` when the work begins."""
+        setting = {"mode": self.value("mode"), **await self._setting.read()}
+        if self._found is None:
+            return Results(setting, [])
+        check_continues(Path(self.value("out")), self._found, setting, seeds)
+        self.get_logger().info(f"'{self.value('out')}' has {len(self._found.episodes)} of {len(seeds)} episodes")
+        return self._found
+
+    def _say(self, episodes: int) -> None:
+        results = self._results.episodes
+        self.counters["episodes"] = len(results)
+        self.counters["successes"] = sum(result.success for result in results)
+        if len(results) % SAVED == 0 or len(results) == episodes:
+            self._save()
+            self.get_logger().info(f"{self.counters['successes']} successes in {len(results)} of {episodes} episodes")
 
     def _go_on(self) -> None:
         """Raises `ClamError` after a deactivation: nobody resets the bridge then."""
@@ -124,7 +143,7 @@ class Rollouts(Node):
             idle = idle + SLICE if log.steps == steps else 0.0
             steps = log.steps
             if log.done and idle >= SETTLE:
-                return log.missing()
+                return self._missing(log)
             if idle >= timeout:
                 where = f"seed {log.seed} after {log.steps} steps"
                 raise ClamError(f"no step for {timeout:g} s at {where}: see /diagnostics of bridge and policy")
@@ -136,8 +155,11 @@ class Rollouts(Node):
 
     def _check(self) -> None:
         log = self._log
-        if log.done and not self._complete.done() and not (self._lockstep and log.missing()):
+        if log.done and not self._complete.done() and not self._missing(log):
             self._complete.set_result(None)
+
+    def _missing(self, log: EpisodeLog) -> str:
+        return log.missing(commands=self._lockstep)  # in real time an observation may stay without an answer
 
     def _on_status(self, message: JointState) -> None:
         try:

@@ -56,7 +56,7 @@ class SimBridge(Node):
         self._simulation = Simulation(environment)
         self._limits = np.array(spec.action.low), np.array(spec.action.high)
         self._reader = CommandReader(spec.action.names)
-        self._pending = PendingCommand(len(spec.action.names), self.value("on_missing_command"))
+        self._pending = PendingCommand(spec, self.value("on_missing_command"))
         self._observation = NamedVectorWriter([*spec.observation.names, *names.IN_BAND])
         self._status = NamedVectorWriter(names.STATUS_FIELDS)
         self._lockstep = self.value("mode") == "lockstep"
@@ -117,7 +117,7 @@ class SimBridge(Node):
         frame = self._simulation.reset(seed)
         self.set_parameters([Parameter("seed", Parameter.Type.INTEGER, min(seed + 1, MAX_SEED))])
         self.counters["episodes"] += 1
-        self._pending.reset()
+        self._pending.reset(frame.state)
         self._first_stamp = self._stamp = self._next_stamp()
         self._send(frame)
         return frame

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from clam_core.envs import Environment
-from clam_core.spec import Observation
+from clam_core.errors import ClamError
+from clam_core.spec import EnvironmentSpec, Observation
 
 Vector = npt.NDArray[np.float64]
 
@@ -87,16 +88,33 @@ def _split(observation: Observation) -> tuple[Vector, Observation]:
 
 
 class PendingCommand:
-    """The newest command between two realtime ticks. `on_missing`: repeat the last one (hold), or zero."""
+    """The newest command between two realtime ticks. `on_missing`: repeat the last one (hold), or zero.
 
-    def __init__(self, size: int, on_missing: str) -> None:
-        self._zero = np.zeros(size)
+    Before the first command of an episode, to hold is to stay: where actions are positions that the state has by the
+    same name (the kitchen's), it repeats those that the episode began with. Other actions are then zero.
+
+    Raises:
+        ClamError: `on_missing` is zero and actions are positions: zero would move the arm.
+    """
+
+    def __init__(self, spec: EnvironmentSpec, on_missing: str) -> None:
+        entries = {name: index for index, name in enumerate(spec.observation.names)}
+        #: Place of each action in the state, None where it is no position of it.
+        self._positions = [entries.get(name) for name in spec.action.names]
+        places = [name for name in spec.action.names if name in entries]
+        if on_missing == "zero" and places:
+            raise ClamError(
+                f"on_missing_command 'zero' would move {', '.join(places)} of {spec.env} {spec.task} to 0: "
+                "its actions are positions, use 'hold'"
+            )
+        self._zero = np.zeros(len(spec.action.names))
         self._on_missing = on_missing
-        self.reset()
-
-    def reset(self) -> None:
-        """A new episode: the last action is zero."""
         self._last, self._fresh = self._zero, False
+
+    def reset(self, state: Vector) -> None:
+        """A new episode, which begins with `state` ``(D,)``."""
+        self._last = np.array([0.0 if index is None else state[index] for index in self._positions])
+        self._fresh = False
 
     def put(self, action: Vector) -> None:
         """A command came; the newest wins."""

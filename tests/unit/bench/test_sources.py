@@ -1,0 +1,74 @@
+"""Which episodes of an agent's replay a cell learns from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clam_core.bench.tables import sources
+from clam_core.bench.tables.sources import Source
+from clam_core.data.episode import DatasetInfo, Episode
+from clam_core.data.store import EpisodeStore
+from clam_core.data.store_writer import StoreWriter
+from clam_core.errors import ClamError
+from clam_core.spec import EnvironmentSpec
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point_spec: EnvironmentSpec) -> Any:
+    """``make(count, source)``: numbers of the episodes that `source` takes of a replay of `count`."""
+
+    def made(count: int, source: Source) -> list[int]:
+        def generate(env: str, task: str, kind: str, episodes: None, seed: int, out: Path, agent: Path) -> None:
+            states, actions = len(point_spec.observation.names), len(point_spec.action.names)
+            with StoreWriter(out, DatasetInfo(point_spec, kind), actions=True) as writer:
+                for number in range(count):
+                    state = {"state": np.full((2, states), float(number))}
+                    flags = np.zeros(1, dtype=bool)
+                    writer.append(Episode(state, np.zeros((1, actions)), np.zeros(1), flags, number))
+
+        monkeypatch.setattr(sources, "is_learned", lambda env, task: True)
+        monkeypatch.setattr(sources, "generate_rl", generate)
+        root = tmp_path / str(count)
+        source.make(root, 1)
+        store = EpisodeStore.open(source.folder(root))
+        assert [store.episode(i).observations["state"][0, 0] for i in range(store.num_episodes)] == list(
+            store.episode_seeds
+        )
+        return [int(seed) for seed in store.episode_seeds]
+
+    return made
+
+
+@pytest.mark.parametrize("count", [20, 23, 39])
+def test_a_replay_is_taken_from_its_beginning_to_its_end(make: Any, count: int) -> None:
+    """The agent is best at the end of its replay."""
+    taken = make(count, Source("gym", "Walker", "medium-replay", 20, 0))
+    assert len(set(taken)) == 20 and (taken[0], taken[-1]) == (0, count - 1)
+
+
+@pytest.mark.parametrize("count", [40, 47])
+def test_no_two_seeds_learn_from_the_same_labels(make: Any, count: int) -> None:
+    taken = [make(count, Source("gym", "Walker", "play", 4, 0, part=part, parts=10)) for part in range(1, 11)]
+    assert sorted(map(len, taken)) == [4] * 10 and len(set().union(*taken)) == 40
+    assert max(map(max, taken)) == count - 1
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (Source("gym", "Walker", "medium-replay", 20, 0), "has 19 episodes, fewer than 1 x 20; ask for fewer"),
+        (Source("gym", "Walker", "play", 2, 0, part=1, parts=10), "has 19 episodes, fewer than 10 x 2"),
+        (Source("gym", "Walker", "play", 1, 0, part=11, parts=10), "no part 11; use fewer seeds"),
+    ],
+)
+def test_a_replay_that_is_too_short_is_one_line_and_leaves_nothing(
+    make: Any, tmp_path: Path, source: Source, says: str
+) -> None:
+    for _ in range(2):
+        with pytest.raises(ClamError, match=says):
+            make(19, source)
+    assert not source.folder(tmp_path / "19").exists()
