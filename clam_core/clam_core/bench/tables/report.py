@@ -20,7 +20,7 @@ def markdown(table: Table, entries: Sequence[Entry], facts: Mapping[str, str]) -
     lines = [f"# {table.name}: {table.title}", ""]
     columns = [*([AVERAGE] if table.average else []), *table.columns]
     for column in columns:
-        lines += [f"## {table.columns.get(column, 'Average')}" + (f" {table.curve}" if table.curve else ""), ""]
+        lines += [f"## {_heading(table, column)}", ""]
         lines += [*_block(summary, column), ""]
     for reference in table.references:
         lines += gaps(summary, reference)
@@ -39,6 +39,13 @@ def markdown(table: Table, entries: Sequence[Entry], facts: Mapping[str, str]) -
         lines += [table.notes, ""]
     lines += [f"{name}: {text}  " for name, text in facts.items()]
     return "\n".join([*lines, "", f"![]({table.name}.png)", ""])
+
+
+def _heading(table: Table, column: str) -> str:
+    title = table.columns.get(column, "Average")
+    if not table.curve:
+        return title
+    return f"{title} {table.curve}" if title.isdigit() else f"{table.curve.capitalize()}: {title}"
 
 
 def _block(summary: Summary, column: str) -> list[str]:

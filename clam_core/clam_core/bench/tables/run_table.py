@@ -182,7 +182,8 @@ def report(table: Table, options: TableOptions, entries: Sequence[Entry], second
         "Command": f"`clam bench {table.name} --setting {'both' if len(settings) > 1 else next(iter(settings), '')} "
         f"--budget {options.budget} --seeds {options.seeds}"
         + (f" --episodes {options.episodes}" if options.episodes != table.episodes else "")
-        + (f" --device {options.device}`" if options.device.startswith("cuda") else "`"),
+        + (f" --device {options.device}" if options.device.startswith("cuda") else "")
+        + (" --merge`" if options.merge else "`"),
     }
     if table.preset:
         facts = {"Presets": _presets(table, list(cells)), **facts}
