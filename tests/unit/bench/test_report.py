@@ -280,6 +280,12 @@ def test_a_page_of_other_numbers_is_not_gone_on_from(tmp_path: Path) -> None:
     record.pop("digest")  # as pages were before they had one
     found = Known(table, [record]).entry("vpt", "assembly", here.cell)
     assert found is not None and "digest" not in records(table, [found])[0]  # nobody knows what it was made with
+    old = {name: value for name, value in record.items() if name not in ("train_s", "evaluate_s")}
+    read = Known(table, [old]).entry("vpt", "assembly", here.cell)
+    assert read is not None
+    (again,) = records(table, [read])
+    assert (again["wall_s"], again["resumed"]) == (70.0, False)  # what it took is not forgotten
+    assert "train_s" not in again  # nor made up
     record["updates"] += 1
     assert Known(table, [record]).entry("vpt", "assembly", here.cell) is None
 

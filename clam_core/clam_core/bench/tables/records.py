@@ -22,6 +22,8 @@ from clam_core.errors import ClamError
 
 _MACHINE = re.compile(r"(?P<device>.*?)(?:, (?P<threads>\d+) thread\(s\))?; torch (?P<torch>.*), Python (?P<python>.*)")
 _GROUNDING = {"label_r2": "grounding/r2", "label_error": "grounding/error"}
+#: What only who ran a cell knows: a record that is read again keeps it as it was.
+_MEASURED = ("wall_s", "train_s", "evaluate_s", "cpu_s", "resumed", "machine")
 _TIMES = {"train_s": "train_seconds", "evaluate_s": "evaluate_seconds", "cpu_s": "cpu_seconds"}
 
 
@@ -49,7 +51,7 @@ def _record(table: Table, entry: Entry) -> dict[str, Any]:
         more["preset"] = table.preset(cell.setting, cell.config.device)
     if not table.measures and table.metric != "success":  # of a rate, the value and the episodes tell
         more["values"] = [round(value, 5) for value in values]
-    return {
+    fresh = {
         "table": table.name, "setting": cell.setting, "method": entry.row, "task": cell.task,
         **_column(entry.column, cell), "seed": cell.seed, "metric": table.metric,
         "value": found.value, "low": found.low, "high": found.high, **more,
@@ -61,6 +63,10 @@ def _record(table: Table, entry: Entry) -> dict[str, Any]:
         "machine": _machine(outcome.machine), "command": command,
         **({} if entry.digest is None else {"digest": entry.digest}),
     }  # fmt: skip
+    if not entry.record:
+        return fresh
+    kept = {name: entry.record[name] for name in _MEASURED if name in entry.record}
+    return {name: value for name, value in fresh.items() if name not in _MEASURED} | kept
 
 
 def _column(column: str, cell: Cell) -> dict[str, str]:
@@ -136,7 +142,7 @@ class Known:
             record = self._by_digest.get(cell.digest()) if self._by_digest else None
         if record is None:
             return None
-        return Entry(row, column, cell, _outcome(self._table, row, record), record.get("digest"))
+        return Entry(row, column, cell, _outcome(self._table, row, record), record.get("digest"), record)
 
 
 def _same(record: Mapping[str, Any], cell: Cell) -> bool:

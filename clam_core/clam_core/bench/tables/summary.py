@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -19,13 +20,17 @@ AVERAGE = "average"
 
 @dataclass(frozen=True)
 class Entry:
-    """A cell, where it stands in the table, and what it gave; `digest` of what was run, None where nobody noted it."""
+    """A cell, where it stands in the table, and what it gave; `digest` of what was run, None where nobody noted it.
+
+    `record`: where it was read from a page, all that stood there.
+    """
 
     row: str
     column: str
     cell: Cell
     outcome: Outcome
     digest: str | None = None
+    record: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Summary:
