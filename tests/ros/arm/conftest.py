@@ -83,6 +83,16 @@ class Robot:
         self.graph.spin_for(seconds)
         assert np.abs(self.positions - before).max() < 0.02, (before, self.positions)
 
+    def comes_to_rest(self, count: int = 10) -> None:
+        """Wait until none of the next `count` joint states differs from another."""
+        seen = len(self.states)
+
+        def rests() -> bool:
+            newest = np.array([state.position[:7] for state in list(self.states)[-count:]])
+            return len(self.states) >= seen + count and np.ptp(newest, axis=0).max() < 0.005
+
+        self.graph.spin_until(rests, what="the arm to rest")
+
     def swing(self, angle: float) -> Any:
         """A policy that swings the waist and never stops: the timer that does it."""
         begin, start = time.monotonic(), self.positions
