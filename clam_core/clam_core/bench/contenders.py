@@ -23,6 +23,7 @@ from clam_core.training.distributed import Process
 from clam_core.training.load_config import load_config
 from clam_core.training.metrics import MetricsLog
 from clam_core.training.sampler import Sampler
+from clam_core.training.stack import Stack, stackable
 from clam_core.training.stage_run import StageRun, Surroundings
 from clam_core.training.transitions import RawEpisodes
 
@@ -35,25 +36,43 @@ Step = Callable[[int], None]
 
 def our_step(device: torch.device, overrides: list[str]) -> Step:
     """The trainer's own update of CLAM's first stage on synthetic episodes, sampling included."""
-    torch.manual_seed(0)
+    run = _stage_run(device, overrides)
+
+    def step(update: int) -> None:
+        run.update(update)
+
+    return step
+
+
+def stacked_step(device: torch.device, overrides: list[str], size: int) -> Step:
+    """`our_step` of `size` runs at once."""
+    runs = [_stage_run(device, overrides, seed) for seed in range(size)]
+    if not all(stackable(run) for run in runs):
+        raise ClamError("these networks cannot be stacked: leave out compile=true, or --stack")
+    stack = Stack(runs)
+
+    def step(update: int) -> None:
+        stack.update([run.stage.draw(update) for run in runs])
+
+    return step
+
+
+def _stage_run(device: torch.device, overrides: list[str], seed: int = 0) -> StageRun:
+    torch.manual_seed(seed)
     config = load_config("clam", PRESET, overrides=["data.held_out=0", *overrides])
     names = tuple(f"s{i}" for i in range(STATE_DIM))
     actions = tuple(f"a{i}" for i in range(ACTION_DIM))
     action = ActionSpec(actions, ("1",) * ACTION_DIM, (-1.0,) * ACTION_DIM, (1.0,) * ACTION_DIM)
     spec = EnvironmentSpec("bench", "train-step", ObservationSpec(names, ("1",) * STATE_DIM), action, 10.0, STEPS)
     method = Clam(config, spec).to(device)
-    method.sampler = Sampler(0, device)
+    method.sampler = Sampler(seed, device)
     data = Datasets(*(_episodes(device, labeled) for labeled in (False, True, False)))
     method.fit_features(data)
     nowhere = Path()
     around = Surroundings(method, Process(device), nowhere, MetricsLog(nowhere, writes=False))
     run = StageRun(around, method.lam_stage(data), 0)
     run.prepare()
-
-    def step(update: int) -> None:
-        run.update(update)
-
-    return step
+    return run
 
 
 def _episodes(device: torch.device, labeled: bool, count: int = 50) -> RawEpisodes:

@@ -24,6 +24,11 @@ def as_lines(result: dict[str, Any]) -> list[str]:
         return lines
     for name, speed in result["updates_per_second"].items():
         lines.append(f"{name:10s} {speed:7.2f} updates/s, {result['peak_memory_mib'][name]:6.0f} MiB")
+    if "stack_ratio" in result:
+        ratio = result["stack_ratio"]
+        lines.append(
+            f"stacked updates are {ratio['median']:.2f} times as fast ({ratio['low']:.2f} to {ratio['high']:.2f})"
+        )
     if "ratio" in result:
         ratio = result["ratio"]
         lines.append(f"clam_core is {ratio['median']:.2f} times as fast ({ratio['low']:.2f} to {ratio['high']:.2f})")

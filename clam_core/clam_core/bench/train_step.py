@@ -11,26 +11,37 @@ from typing import Any
 
 import torch
 
-from clam_core.bench.contenders import EVERY, PRESET, Step, our_step, reference_step
+from clam_core.bench.contenders import EVERY, PRESET, Step, our_step, reference_step, stacked_step
 from clam_core.errors import ClamError
 from clam_core.workers import process_pool
 
 
 @dataclass(frozen=True)
 class Options:
-    """`rounds` times `updates` of each contender; `reference`: a checkout of the authors' code, or None."""
+    """`rounds` times `updates` of each contender; `reference`: a checkout of the authors' code, or None.
+
+    Above 1, `stack` runs at once are a further contender.
+    """
 
     device: str
     reference: Path | None
     rounds: int = 7
     updates: int = 10
     overrides: tuple[str, ...] = ()
+    stack: int = 1
+
+    @property
+    def stacked(self) -> str:
+        """Name of that contender."""
+        return f"stack of {self.stack}"
 
 
 def run(options: Options) -> dict[str, Any]:
     """Measure; the reference half is left out, with the reason, where the authors' code is absent."""
     device = torch.device(options.device)
     contenders: dict[str, Step] = {"clam_core": our_step(device, list(options.overrides))}
+    if options.stack > 1:
+        contenders[options.stacked] = stacked_step(device, list(options.overrides), options.stack)
     skipped = "no --reference given: a checkout of clamrobot/clam_code"
     if options.reference is not None:
         try:
@@ -43,15 +54,25 @@ def run(options: Options) -> dict[str, Any]:
         "what": f"one update of {PRESET}: 128 unlabeled windows, 128 labeled ones every {EVERY}nd update, AdamW",
         "machine": machine(device),
         "options": {**asdict(options), "reference": options.reference and options.reference.name},
-        "updates_per_second": {name: options.updates / statistics.median(times) for name, times in rounds.items()},
+        "updates_per_second": {
+            name: options.updates * (options.stack if name == options.stacked else 1) / statistics.median(times)
+            for name, times in rounds.items()
+        },
         "peak_memory_mib": {name: _peak_memory(name, options) for name in contenders},
     }
+    if options.stack > 1:
+        result["stack_ratio"] = _ratio(rounds[options.stacked], rounds["clam_core"], options.stack)
     if "clam_code" in rounds:
-        ratios = [theirs / ours for ours, theirs in zip(rounds["clam_core"], rounds["clam_code"], strict=True)]
-        result["ratio"] = {"median": statistics.median(ratios), "low": min(ratios), "high": max(ratios)}
+        result["ratio"] = _ratio(rounds["clam_core"], rounds["clam_code"])
     else:
         result["skipped"] = skipped
     return result
+
+
+def _ratio(times: list[float], reference: list[float], size: int = 1) -> dict[str, float]:
+    """How many times as many updates as the reference, of rounds in which one did `size` updates for each of its."""
+    ratios = [size * theirs / own for own, theirs in zip(times, reference, strict=True)]
+    return {"median": statistics.median(ratios), "low": min(ratios), "high": max(ratios)}
 
 
 def _alternate(contenders: dict[str, Step], options: Options, device: torch.device) -> dict[str, list[float]]:
@@ -88,6 +109,8 @@ def measure_memory(name: str, options: Options) -> float:
     if name == "clam_code":
         assert options.reference is not None
         step = reference_step(device, options.reference)
+    elif name == options.stacked:
+        step = stacked_step(device, list(options.overrides), options.stack)
     else:
         step = our_step(device, list(options.overrides))
     for update in range(1, 7):

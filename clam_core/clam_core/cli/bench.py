@@ -2,8 +2,9 @@
 
 Tables and figures: table1 to table9, fig3, fig4a to fig4d. Every cell (method, task, seed) is a run
 folder below --folder that can be opened with `clam relabel` and `clam eval`; an interrupted bench goes on where it
-stopped, and tables share cells. Two settings: `recommended` are our presets, made for minutes on two cores; `paper`
-are the paper's own, whose updates --budget scales (cpu: 0.01 of them, gpu: all, or a number for both settings).
+stopped, and tables share cells. On a GPU the seeds of a row are trained as one stack, see --stack. Two settings:
+`recommended` are our presets, made for minutes on two cores; `paper` are the paper's own, whose updates --budget scales
+(cpu: 0.01 of them, gpu: all, or a number for both settings).
 table3 is the robot's: four tasks in the simulated kitchen, from the images of two cameras, scored 0, ½ or 1; its
 recommended preset is kitchen-gpu on a GPU and kitchen-cpu elsewhere.
 image-lam is ours: what a latent action model of images is best trained to predict (pixels, changes, features, two
@@ -11,7 +12,7 @@ steps), and a space-time transformer, on play, demonstrations and layouts that n
 
 train-step: updates per second and memory of one training step of the paper's Transformer-CLAM (Tables 11 and 12).
 With --reference it takes turns with the authors' own modules (a checkout of clamrobot/clam_code, whose imports must
-be installed: omegaconf); without, that half is skipped.
+be installed: omegaconf); without, that half is skipped. With --stack N also of N trainings as a stack.
 
 data: how fast datasets are made (bag import, generation, rendering), opened and read.
 
@@ -37,6 +38,7 @@ Examples:
   clam bench execution --bundle runs/kitchen/bundle --episodes 30 --workers 8
   clam bench train-step --reference ../clam_code
   clam bench train-step --device cuda compile=true --out results
+  clam bench train-step --stack 3 lam.architecture=mlp lam.hidden=[128,128]
 """
 
 from __future__ import annotations
@@ -83,6 +85,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="rollouts per cell (default: 50; table3: 10, as in the paper), layouts of execution (default: 30)",
     )
     tables.add_argument("--workers", type=positive_int, metavar="W", help="processes (default: one per core)")
+    tables.add_argument(
+        "--stack",
+        type=positive_int,
+        metavar="N",
+        help="cells alike but for seed and data that one process trains at once (default: --seeds on a GPU, else 1); "
+        "train-step: trainings at once",
+    )
     tables.add_argument("--ray", metavar="ADDRESS", help="run the cells on a Ray cluster: its address, or auto")
     tables.add_argument(
         "--folder", type=Path, default=Path("runs/bench"), metavar="DIR", help="datasets and runs (%(default)s)"
@@ -150,6 +159,8 @@ def _table_options(arguments: argparse.Namespace, episodes: int) -> Any:
     from clam_core.bench.tables import Pool, TableOptions
     from clam_core.bench.tables.rows import SETTINGS
 
+    device = resolve_device(arguments.device)
+    stack = arguments.stack or (arguments.seeds if device.type == "cuda" else 1)
     return TableOptions(
         settings=SETTINGS if arguments.setting == "both" else (arguments.setting,),
         budget=arguments.budget,
@@ -158,10 +169,10 @@ def _table_options(arguments: argparse.Namespace, episodes: int) -> Any:
         seeds=arguments.seeds,
         first_seed=arguments.first_seed,
         episodes=arguments.episodes or episodes,
-        device=str(resolve_device(arguments.device)),
+        device=str(device),
         root=arguments.folder,
         out=arguments.out,
-        pool=Pool(arguments.workers or usable_cores(), arguments.ray),
+        pool=Pool(arguments.workers or usable_cores(), arguments.ray, stack=stack),
         merge=arguments.merge,
     )
 
@@ -191,6 +202,7 @@ def _train_step(arguments: argparse.Namespace) -> dict[str, Any]:
         arguments.reference,
         updates=arguments.updates,
         overrides=tuple(arguments.overrides),
+        stack=arguments.stack or 1,
         **({"rounds": arguments.rounds} if arguments.rounds else {}),
     )
     return measure(options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -34,24 +34,32 @@ ACTION_MARGIN = 0.1
 #: Scalars of one update; key ``loss`` is what is minimized.
 Losses = dict[str, Tensor]
 
+#: The batches of one update.
+Drawn = tuple[Batch, ...]
+
 
 @dataclass(frozen=True)
 class Stage:
-    """One optimization of the weights of `modules`: `loss(update)` is called for update 1, 2, …
+    """One optimization of the weights of `modules`: ``loss(*draw(update))`` is what update 1, 2, … minimizes.
+
+    `draw` alone draws from the data, and `loss` reads nothing that differs between runs of other seeds but the method's
+    weights and buffers and what was drawn, so that one call of it may be mapped over several runs (`training.stack`).
 
     `metrics()` looks at held-out data; `criterion` names the one that is lower for better weights. `begin()` is
     called once, before the first update, and not when a run is resumed within the stage. After a `deployable` stage's
-    updates the method's actor can be rolled out.
+    updates the method's actor can be rolled out. `fixed` are modules that the loss calls and does not train.
     """
 
     name: str
     modules: list[nn.Module]
     optimization: OptimizationConfig
-    loss: Callable[[int], Losses]
+    draw: Callable[[int], Drawn]
+    loss: Callable[..., Losses]
     metrics: Callable[[], dict[str, float]]
     criterion: str = "held_out_loss"
     begin: Callable[[], None] = lambda: None
     deployable: bool = False
+    fixed: Sequence[nn.Module] = ()
 
 
 @dataclass(frozen=True)
@@ -250,7 +258,8 @@ class Method(nn.Module, ABC):
             "policy",
             trained_modules(policy),
             options,
-            lambda update: {"loss": self.imitation_loss(train.sample(options.batch_size))},
+            one_batch(train, options.batch_size),
+            lambda batch: {"loss": self.imitation_loss(batch)},
             lambda: self.imitation_error(self.imitation_loss, held_out),
             begin=lambda: prepare_policy(policy, idm),
             deployable=True,
@@ -273,6 +282,11 @@ class Method(nn.Module, ABC):
         errors = [(loss(batch), batch.mask.sum()) for batch in self.evaluation_batches(held_out)]
         values, weights = (torch.stack(part) for part in zip(*errors, strict=True))
         return float((values * weights).sum() / weights.sum())
+
+
+def one_batch(transitions: Transitions, batch_size: int) -> Callable[[int], Drawn]:
+    """A stage's `draw` that draws one batch for every update."""
+    return lambda _: (transitions.sample(batch_size),)
 
 
 def imitation_loss(policy: Callable[[Observations], Tensor], batch: Batch) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from clam_core.methods.base import Datasets, Losses, Method, Stage, current_target
+from clam_core.methods.base import Datasets, Drawn, Losses, Method, Stage, current_target, one_batch
 from clam_core.models.build import build_lam
 from clam_core.models.feature_fdm import FeatureFDM
 from clam_core.models.images import relative_change
@@ -61,10 +61,13 @@ class Clam(Method):
         labeled, held_out_labeled = self.split(data.labeled, self.lam_span)
         joint = config.training == "joint"
 
-        def loss(update: int) -> Losses:
-            batch, play = unlabeled.sample(self.config.lam_training.batch_size), None  # line 3
+        def draw(update: int) -> Drawn:
+            batch = unlabeled.sample(self.config.lam_training.batch_size)  # line 3
             if joint and update % config.every == 0:  # line 7
-                play = self.noisy(labeled.sample(config.batch_size))  # line 8
+                return batch, self.noisy(labeled.sample(config.batch_size))  # line 8
+            return (batch,)
+
+        def loss(batch: Batch, play: Batch | None = None) -> Losses:
             latent, z_play = self.infer(batch, play)  # lines 4 and 9
             losses = self.reconstruction(batch, latent)  # lines 5–6
             if play is not None and z_play is not None:
@@ -78,7 +81,7 @@ class Clam(Method):
 
         decoder = [self.actor.decoder] if joint and self.actor.decoder else []
         criterion = "grounding/error" if joint else "reconstruction/held_out"
-        return Stage("lam", [self.lam, *decoder], self.config.lam_training, loss, metrics, criterion)
+        return Stage("lam", [self.lam, *decoder], self.config.lam_training, draw, loss, metrics, criterion)
 
     def infer(self, batch: Batch, play: Batch | None) -> tuple[LatentActions, Tensor | None]:
         """Lines 4 and 9: latent actions of the unlabeled batch's first transitions, and z of the labeled batch.
@@ -141,13 +144,21 @@ class Clam(Method):
         train, held_out = self.split(labeled, self.lam_span)
         decoder, options = self.actor.decoder, self.config.grounding_training
 
-        def loss(update: int) -> Losses:
-            play = train.sample(options.batch_size)
+        def loss(play: Batch) -> Losses:
             with torch.no_grad():
                 z = self.latent_action(play.window)
             return {"loss": (decoder(z) - current_target(play)).square().mean()}
 
-        return Stage("decoder", [decoder], options, loss, lambda: self.grounding(held_out), "grounding/error")
+        return Stage(
+            "decoder",
+            [decoder],
+            options,
+            one_batch(train, options.batch_size),
+            loss,
+            lambda: self.grounding(held_out),
+            "grounding/error",
+            fixed=[self.lam],
+        )
 
     def latent_action(self, window: Observations) -> Tensor:
         """z_t ``(B, Z)``."""

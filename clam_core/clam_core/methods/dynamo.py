@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from clam_core.errors import ClamError
-from clam_core.methods.base import Datasets, Losses, Stage
+from clam_core.methods.base import Datasets, Losses, Stage, one_batch
 from clam_core.methods.bc import BehaviourCloning
 from clam_core.models.encoders import IdmEncoder, ImageEncoder, StateEncoder
 from clam_core.models.observations import Observations
@@ -59,16 +59,16 @@ class Dynamo(BehaviourCloning):
         train, held_out = self.split(unlabeled, Span.of_lam(self.config.lam.context, 1))
         options = self.config.lam_training
 
-        def loss(update: int) -> Losses:
-            batch = train.sample(options.batch_size)
+        def loss(batch: Batch) -> Losses:
             embedding = self.embed(batch.window)
             dynamics = self.dynamics_loss(embedding, batch)
             covariance = covariance_loss(embedding)
             total = dynamics + self.config.dynamo.covariance_weight * covariance
             return {"loss": total, "dynamics": dynamics, "covariance": covariance}
 
+        draw = one_batch(train, options.batch_size)
         modules: list[nn.Module] = [self.encoder, self.idm, self.fdm]
-        return Stage("encoder", modules, options, loss, lambda: self._metrics(held_out), "dynamics/held_out")
+        return Stage("encoder", modules, options, draw, loss, lambda: self._metrics(held_out), "dynamics/held_out")
 
     def embed(self, window: Observations) -> Tensor:
         """Embeddings s of a window ``(B, T, E)``."""

@@ -12,7 +12,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from clam_core.methods.base import Datasets, Losses, Stage, imitation_loss, prepare_policy, trained_modules
+from clam_core.methods.base import (
+    Datasets,
+    Losses,
+    Stage,
+    imitation_loss,
+    one_batch,
+    prepare_policy,
+    trained_modules,
+)
 from clam_core.methods.clam import Clam
 from clam_core.methods.lapo import quantized
 from clam_core.models.observations import Observations
@@ -59,7 +67,8 @@ class Lapa(Clam):
             "latent_policy",
             [*trained_modules(policy), self.latent_head],
             options,
-            lambda update: {"loss": imitation_loss(self.latent_policy, train.sample(options.batch_size))},
+            one_batch(train, options.batch_size),
+            lambda batch: {"loss": imitation_loss(self.latent_policy, batch)},
             lambda: self.imitation_error(lambda batch: imitation_loss(self.latent_policy, batch), held_out),
             begin=lambda: prepare_policy(policy, self.lam.idm),
         )
@@ -68,13 +77,13 @@ class Lapa(Clam):
         train, held_out = self.split(labeled, Span.of_policy(self.config.policy.chunk))
         options, policy = self.config.grounding_training, self.actor.policy
 
-        def loss(update: int) -> Losses:
-            return {"loss": self.imitation_loss(train.sample(options.batch_size))}
+        def loss(batch: Batch) -> Losses:
+            return {"loss": self.imitation_loss(batch)}
 
         def metrics() -> dict[str, float]:
             return self.imitation_error(self.imitation_loss, held_out)
 
-        return Stage("policy", [policy], options, loss, metrics, deployable=True)
+        return Stage("policy", [policy], options, one_batch(train, options.batch_size), loss, metrics, deployable=True)
 
     def label(self, batch: Batch) -> Tensor:
         """The policy's first action at o_t."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from clam_core.methods.base import Datasets, Losses, Method, Stage
+from clam_core.methods.base import Datasets, Drawn, Losses, Method, Stage
 from clam_core.models.action_decoder import ActionDecoder
 from clam_core.models.build import build_idm
 from clam_core.models.observations import Observations
@@ -43,14 +43,17 @@ class Vpt(Method):
         train, held_out = self.split(labeled, self.span)
         options = self.config.lam_training
 
-        def loss(update: int) -> Losses:
-            play = self.noisy(train.sample(options.batch_size))
+        def draw(_: int) -> Drawn:
+            return (self.noisy(train.sample(options.batch_size)),)
+
+        def loss(play: Batch) -> Losses:
             assert play.target is not None
             action = self.actions(play.window)
             last = slice(-action.shape[1], None)
             return {"loss": masked_mse(action, play.target[:, last], play.mask[:, last])}
 
-        return Stage("idm", [self.idm, self.head], options, loss, lambda: self.grounding(held_out), "grounding/error")
+        modules = [self.idm, self.head]
+        return Stage("idm", modules, options, draw, loss, lambda: self.grounding(held_out), "grounding/error")
 
     def actions(self, window: Observations) -> Tensor:
         """Actions of the last L transitions of a window ``(B, L, A)``."""

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from clam_core.models.mapped import mapped
+
 _LEVELS = 1 << 16
 
 
@@ -19,7 +21,7 @@ class Dropout(nn.Dropout):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(...)`` → ``(...)``."""
-        if x.device.type != "cpu" or not self.training or not 0 < self.p < 1:
+        if x.device.type != "cpu" or not self.training or not 0 < self.p < 1 or mapped():
             return functional.dropout(x, self.p, self.training)
         return x * keep_mask(x.shape, self.p, x.dtype)
 

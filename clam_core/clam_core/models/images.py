@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
+from clam_core.models.mapped import mapped
+
 NEIGHBOURHOOD = 5  # [pixels]
 STILL = 1e-3  # a mean change of images in [0, 1] that is noise
 
@@ -37,3 +39,12 @@ def relative_change(before: Tensor, after: Tensor) -> Tensor:
     around = avg_pool2d(change, NEIGHBOURHOOD, stride=1, padding=NEIGHBOURHOOD // 2)
     relative = around / (around.mean((-2, -1), keepdim=True) + STILL)
     return relative.view(*before.shape[:2], 1, *before.shape[-2:])
+
+
+def channels_last(images: Tensor) -> Tensor:
+    """Images ``(B, C, H, W)`` in the order of memory in which convolutions and pooling are fastest.
+
+    On a CPU max-pooling is 10 times as fast, an update of an IMPALA-CNN takes a sixth less time and one of a ResNet a
+    tenth; GPUs prefer it too.
+    """
+    return images if mapped() else images.contiguous(memory_format=torch.channels_last)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from clam_core.errors import ClamError
 from clam_core.models.config import CnnConfig
+from clam_core.models.images import channels_last
 
 
 class ResidualBlock(nn.Module):
@@ -78,8 +79,7 @@ class ImpalaCnn(nn.Module):
 
     def stages(self, images: Tensor) -> list[Tensor]:
         """Images ``(B, C, H, W)`` in [0, 1] → what the sequences see and what comes of each, the largest first."""
-        # Channels last: max-pooling is 10 times as fast on a CPU, and an update takes a sixth less time; for GPUs too
-        maps = [self.stem(images.contiguous(memory_format=torch.channels_last))]
+        maps = [self.stem(channels_last(images))]
         for sequence in self.sequences:
             maps.append(sequence(maps[-1]))
         return maps

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from clam_core.models.mapped import mapped
+
 LARGE = 1 << 25  # multiplications, from which on the detour through Python costs nothing
 _ONE_DNN: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None)  # absent from builds without oneDNN
 
@@ -43,6 +45,7 @@ def by_one_dnn(x: Tensor, weight: Tensor) -> bool:
         and torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
+        and not mapped()
     )
 
 

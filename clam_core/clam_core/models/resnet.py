@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from clam_core.errors import ClamError
+from clam_core.models.images import channels_last
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -94,7 +95,7 @@ class ResNet18(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images ``(B, 3, H, W)`` in [0, 1] → feature map ``(B, 512, ⌈H/32⌉, ⌈W/32⌉)``."""
-        images = images.contiguous(memory_format=torch.channels_last)  # a tenth faster to train on a CPU; for GPUs too
+        images = channels_last(images)
         maps = self.maxpool(torch.relu(self.bn1(self.conv1((images - self.mean) / self.std))))
         features: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(maps))))
         return features

@@ -14,6 +14,7 @@ from clam_core.models.config import TransformerConfig
 from clam_core.models.dropout import Dropout
 from clam_core.models.feedforward import FeedForward
 from clam_core.models.linear import Linear, linear
+from clam_core.models.mapped import mapped
 
 SHORT = 16  # queries times keys up to which attention is computed without matrix products
 
@@ -207,7 +208,8 @@ class TimePositions(nn.Embedding):
             ClamError: a time step without a position.
         """
         # Reading a maximum from a GPU makes every update wait; there the embedding's own assertion stops training.
-        if not (timestep.is_cuda and self.training) and (latest := int(timestep.max())) >= self.num_embeddings:
+        blind = mapped() or (timestep.is_cuda and self.training)
+        if not blind and (latest := int(timestep.max())) >= self.num_embeddings:
             raise ClamError(
                 f"time step {latest} has no learned position, there are {self.num_embeddings}: raise "
                 "lam.transformer.max_timesteps, or count within the window with lam.transformer.timesteps=window"

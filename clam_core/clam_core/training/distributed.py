@@ -84,11 +84,11 @@ class StageLoss(nn.Module):
     def __init__(self, stage: Stage) -> None:
         super().__init__()
         self.trained = nn.ModuleList(stage.modules)
-        self.loss = stage.loss
+        self.stage = stage
 
     def forward(self, update: int) -> Losses:
         """The losses of one update."""
-        return self.loss(update)
+        return self.stage.loss(*self.stage.draw(update))
 
 
 def parallel(stage: Stage, process: Process) -> nn.Module:

@@ -17,6 +17,7 @@ import yaml
 
 from clam_core.data.store import EpisodeStore
 from clam_core.deploy.bundle import save_bundle
+from clam_core.deploy.device import resolve_device
 from clam_core.deploy.policy import Policy
 from clam_core.envs import make_env_of
 from clam_core.errors import ClamError, did_you_mean
@@ -29,7 +30,9 @@ from clam_core.training.checkpoint import load_checkpoint
 from clam_core.training.common_spec import common_spec
 from clam_core.training.config import Config
 from clam_core.training.distributed import Process, join_processes
+from clam_core.training.drive import drive, drive_together
 from clam_core.training.sampler import Sampler
+from clam_core.training.stage_run import Steps
 from clam_core.training.trainer import Trainer
 from clam_core.training.transitions import RawEpisodes, load_episodes
 from clam_core.training.views import training_views
@@ -45,6 +48,15 @@ class OpenedData:
     spec: EnvironmentSpec
     provenance: dict[str, Any]
     firsts: dict[str, list[int]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What `train` is to do."""
+
+    config: Config
+    run: Path
+    resume: bool = False
 
 
 def open_data(uses: tuple[str, ...], config: Config, device: torch.device) -> OpenedData:
@@ -109,6 +121,28 @@ def train(config: Config, run: Path, *, resume: bool = False, until: str | None 
     Raises:
         ClamError: `run` exists (without `resume`) or does not (with it), or bad data.
     """
+    method_type, config = _checked(config, run, resume, until)
+    with join_processes(config.device) as process:
+        return drive(_training(method_type, config, run, process, resume, until))
+
+
+def train_together(jobs: Sequence[Job]) -> list[dict[str, float] | Exception]:
+    """`train` of several jobs in this process, which must be of one method and one device, see `drive_together`.
+
+    Their networks are trained as a stack, one backward pass for all, where they have the same shapes. Returns the
+    held-out metrics of each job, or why it failed.
+    """
+    device = resolve_device(jobs[0].config.device)
+    return drive_together([_job(job, Process(device)) for job in jobs], device)
+
+
+def _job(job: Job, process: Process) -> Steps:
+    method_type, config = _checked(job.config, job.run, job.resume, None)
+    return (yield from _training(method_type, config, job.run, process, job.resume, None))
+
+
+def _checked(config: Config, run: Path, resume: bool, until: str | None) -> tuple[type[Method], Config]:
+    """The method, and the configuration that its training has."""
     method_type = method_class(config.method)
     if run.exists() and not resume:
         raise ClamError(f"run folder '{run}' exists; add --resume to go on with it, or choose another --out")
@@ -122,13 +156,12 @@ def train(config: Config, run: Path, *, resume: bool = False, until: str | None 
     stages = method_type.stage_names(config)
     if until is not None and until not in stages:
         raise ClamError(f"this training of '{config.method}' has no stage '{until}': {did_you_mean(until, stages)}")
-    with join_processes(config.device) as process:
-        return _train(method_type, config, run, process, resume, until)
+    return method_type, config
 
 
-def _train(
+def _training(
     method_type: type[Method], config: Config, run: Path, process: Process, resume: bool, until: str | None
-) -> dict[str, float]:
+) -> Steps:
     torch.manual_seed(config.seed)
     data = open_data(method_type.USES, config, process.device)
     method = method_type(config, data.spec).to(process.device)
@@ -145,7 +178,7 @@ def _train(
     process.barrier()
     roll_out = _roller(method, config, process) if config.rollouts.every else None
     trainer = Trainer(method, data.datasets, run, process, resume=resume, until=until, roll_out=roll_out)
-    metrics = trainer.fit()
+    metrics = yield from trainer.steps()
     if process.writes and until in (None, method.STAGES[-1]):
         provenance = {"config": to_plain(config), "data": data.provenance, "metrics": metrics}
         views = training_views(data.datasets, image.cameras if (image := method.actor.config.image) else ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,10 @@ from clam_core.training.metrics import MetricsLog
 from clam_core.training.optimization import MovingAverage, clip_gradients, make_optimizer, make_schedule
 
 _log = logging.getLogger(__name__)
+
+
+#: A training in steps: each is a stage that waits for its next update; the last held-out metrics are returned.
+Steps = Generator["StageRun", Losses, dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,10 @@ class StageRun:
         self.bf16 = self.config.bf16 and computes_bf16(self.process.device)
         self.best, self.stale, self.warned = math.inf, 0, False
         self.metrics: dict[str, float] = {}
+        self.next = 0  # the update that it waits for
 
-    def fit(self, state: dict[str, Any] | None, position: Position) -> dict[str, float]:
-        """Do the updates that are left; returns the last held-out metrics."""
+    def steps(self, state: dict[str, Any] | None, position: Position) -> Steps:
+        """The updates that are left: it yields itself, somebody does update `next` and sends the losses."""
         stage, options = self.stage, self.stage.optimization
         done = position.update if state is not None else 0
         if state is None:
@@ -66,7 +71,8 @@ class StageRun:
         started = time.monotonic()
         hidden = None if self.process.writes else True
         for update in tqdm(range(done + 1, options.updates + 1), desc=stage.name, unit="update", disable=hidden):
-            losses = self.update(update)
+            self.next = update
+            losses = yield self
             last = update == options.updates
             if last or update % self.config.log_every == 0:
                 self._log(update, losses, (time.monotonic() - started) / (update - done))
@@ -93,15 +99,23 @@ class StageRun:
 
     def update(self, update: int) -> Losses:
         """One gradient step."""
-        with torch.autocast(self.process.device.type, torch.bfloat16, enabled=self.bf16):
+        with self.autocast():
             losses: Losses = self.loss(update)
         self.optimizer.zero_grad()
         losses["loss"].backward()  # type: ignore[no-untyped-call]
+        self.descend()
+        return losses
+
+    def autocast(self) -> torch.autocast:
+        """The precision in which losses are computed."""
+        return torch.autocast(self.process.device.type, torch.bfloat16, enabled=self.bf16)
+
+    def descend(self) -> None:
+        """What follows a backward pass."""
         clip_gradients(self.parameters, self.stage.optimization.clip_grad_norm)
         self.optimizer.step()
         self.schedule.step()
         self.average.update()
-        return losses
 
     def _log(self, update: int, losses: Losses, seconds: float) -> None:
         values = self.process.mean(losses)

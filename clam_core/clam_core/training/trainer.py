@@ -13,7 +13,7 @@ from clam_core.methods.base import Datasets, Method
 from clam_core.training.checkpoint import Position, load_checkpoint
 from clam_core.training.distributed import Process
 from clam_core.training.metrics import MetricsLog
-from clam_core.training.stage_run import StageRun, Surroundings
+from clam_core.training.stage_run import StageRun, Steps, Surroundings
 
 
 class Trainer:
@@ -38,7 +38,7 @@ class Trainer:
         self.resume, self.until, self.roll_out = resume, until, roll_out
         self._begin({})
 
-    def fit(self) -> dict[str, float]:
+    def steps(self) -> Steps:
         """Run the stages; returns the last held-out metrics, prefixed with the stage's name."""
         checkpoints = self.run / "checkpoints"
         loaded = load_checkpoint(checkpoints, self.method) if self.resume else None
@@ -54,7 +54,8 @@ class Trainer:
             around = Surroundings(self.method, self.process, checkpoints, log, self._state, self.roll_out)
             for number, stage in enumerate(self.method.eval().stages(self.data)):
                 if number >= position.stage:
-                    metrics = StageRun(around, stage, number).fit(state if number == position.stage else None, position)
+                    left = state if number == position.stage else None
+                    metrics = yield from StageRun(around, stage, number).steps(left, position)
                     final.update({f"{stage.name}/{name}": value for name, value in metrics.items()})
                 if stage.name == self.until:
                     return final

@@ -56,6 +56,16 @@ class Batch:
         """o_t ``(B, …)``."""
         return self.window.time(self.context)
 
+    def tensors(self) -> dict[str, Tensor]:
+        """All its tensors, by name."""
+        named = vars(self.window) | {"target": self.target, "mask": self.mask}
+        return {name: value for name, value in named.items() if value is not None}
+
+    def with_tensors(self, tensors: dict[str, Tensor]) -> Batch:
+        """Inverse of `tensors`: the same batch with other numbers in it."""
+        window = Observations(tensors["state"], tensors.get("images"), tensors["timestep"])
+        return Batch(window, self.context, tensors.get("target"), tensors["mask"])
+
 
 @dataclass(frozen=True)
 class RawEpisodes:

@@ -10,9 +10,9 @@ import pytest
 
 from clam_core.bench.tables import Pool
 from clam_core.bench.tables.cell import Cell
-from clam_core.bench.tables.pool import make_datasets, run_cells
+from clam_core.bench.tables.pool import make_datasets, run_cells, stacks
 from clam_core.bench.tables.rows import STATE_ROWS, roles_of
-from clam_core.bench.tables.run_cell import load_outcome, run_cell
+from clam_core.bench.tables.run_cell import load_outcome, run_cell, run_stack
 from clam_core.bench.tables.sources import Source
 from clam_core.cores import usable_cores
 from clam_core.data.store import EpisodeStore
@@ -124,6 +124,40 @@ def test_one_cell_that_fails_does_not_stop_the_others(root: Path) -> None:
         run_cells([bad, good, other], root, Pool(2))
     assert load_outcome(good, root) and load_outcome(other, root)
     run_cells([good, other], root, Pool(1))  # nothing left to do
+
+
+def test_seeds_are_trained_as_a_stack_and_leave_what_they_would_alone(root: Path, tmp_path: Path) -> None:
+    cells = [small_cell("mlp-clam", seed=seed) for seed in (5, 6)]
+    (tmp_path / "data").symlink_to(root / "data")
+    for cell in cells:
+        run_cell(cell, tmp_path)
+    run_cells(cells, root, Pool(1, stack=2))
+    for cell in cells:
+        alone, stacked = load_outcome(cell, tmp_path), load_outcome(cell, root)
+        assert alone and stacked and (alone.stacked, stacked.stacked) == (1, 2)
+        assert stacked.returns == pytest.approx(alone.returns, rel=1e-2)
+        assert stacked.metrics == pytest.approx(alone.metrics, rel=1e-2, abs=1e-3)
+        assert "trained together: mlp-clam" in (cell.folder(root) / "log.txt").read_text()
+    assert run_stack(cells, root) == [load_outcome(cell, root) for cell in cells]
+
+
+def test_of_a_stack_the_cells_fail_one_by_one(root: Path) -> None:
+    good, bad, done = (small_cell("bc-al", seed=seed) for seed in (5, 6, 7))
+    outcome = run_cell(done, root)
+    bad = replace(bad, env="metaworld", task="no-such-task")
+    first, second, third = run_stack([good, bad, done], root)
+    assert first == load_outcome(good, root) and third == outcome
+    assert isinstance(second, ClamError) and "no-such-task" in str(second)
+
+
+def test_what_differs_in_more_than_seed_and_data_is_not_stacked() -> None:
+    clam = [small_cell("mlp-clam", seed=seed) for seed in range(3)]
+    bc = [small_cell("bc-al", seed=seed) for seed in range(2)]
+    longer = replace(clam[0], config=replace(clam[0].config, evaluate_every=7))
+    cells = [clam[0], bc[0], longer, clam[1], bc[1], clam[2]]
+    assert stacks(cells, 3) == [clam, bc, [longer]]
+    assert stacks(cells, 2) == [clam[:2], bc, [longer], clam[2:]]
+    assert stacks(cells, 1) == [[cell] for cell in cells]
 
 
 def test_processes_share_the_cores() -> None:

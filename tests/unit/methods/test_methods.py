@@ -9,6 +9,7 @@ import torch
 from clam_core.data.store import EpisodeStore
 from clam_core.errors import ClamError
 from clam_core.methods import METHODS, method_class
+from clam_core.methods.base import Stage
 from clam_core.methods.clam import Clam
 from clam_core.training.config import Config
 from clam_core.training.load_config import load_config
@@ -127,6 +128,10 @@ def built(name: str, data: list[str], *extra: str) -> tuple[Clam, Config]:
     return method, settings
 
 
+def first_loss(stage: Stage) -> torch.Tensor:
+    return stage.loss(*stage.draw(1))["loss"]
+
+
 def touched(module: torch.nn.Module) -> bool:
     return any(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in module.parameters())
 
@@ -137,12 +142,12 @@ def test_the_action_loss_reaches_the_idm_in_joint_training_only(data: list[str],
         "clam", data, f"grounding.training={training}", "lam.reconstruction_weight=0", "grounding.every=1"
     )
     stages = method.stages(method.datasets)  # type: ignore[arg-type]
-    next(stages).loss(1)["loss"].backward()
+    first_loss(next(stages)).backward()
     assert touched(method.lam.idm) == reached
     assert method.actor.decoder is not None and touched(method.actor.decoder) == reached
     assert not touched(method.lam.fdm)
     if training == "afterwards":
-        next(stages).loss(1)["loss"].backward()
+        first_loss(next(stages)).backward()
         assert touched(method.actor.decoder)
         assert not touched(method.lam)
 
@@ -150,7 +155,7 @@ def test_the_action_loss_reaches_the_idm_in_joint_training_only(data: list[str],
 def test_fine_tuning_of_lapa_reaches_everything_that_is_deployed(data: list[str]) -> None:
     method, _ = built("lapa", data, "policy.encoder=linear", "lam_training.updates=1", "policy_training.updates=1")
     *_, finetuning = method.stages(method.datasets)  # type: ignore[arg-type]
-    finetuning.loss(1)["loss"].backward()
+    first_loss(finetuning).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in method.actor.policy.parameters())
     assert finetuning.modules == [method.actor.policy]
 

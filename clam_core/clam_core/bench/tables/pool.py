@@ -1,4 +1,4 @@
-"""Many cells at once: over this machine's cores, or over a Ray cluster. What is done already is not done again."""
+"""Many cells at once: over cores, a Ray cluster, and seeds stacked on a GPU. What is done is not done again."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import importlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from clam_core.bench.tables.cell import Cell
-from clam_core.bench.tables.run_cell import Outcome, load_outcome, run_cell
+from clam_core.bench.tables.run_cell import Outcome, load_outcome, run_stack
 from clam_core.cores import usable_cores
 from clam_core.errors import ClamError
 from clam_core.workers import process_pool
@@ -23,12 +23,14 @@ from clam_core.workers import process_pool
 class Pool:
     """Where cells run: `workers` processes here, or the Ray cluster at `ray` (an address, or ``auto``).
 
-    `gpus` is the share of a GPU that a cell asks Ray for.
+    `gpus` is the share of a GPU that each asks Ray for. One process trains up to `stack` cells at once that differ in
+    nothing but seed and data.
     """
 
     workers: int
     ray: str | None = None
     gpus: float = 0.0
+    stack: int = 1
 
     @property
     def threads(self) -> int:
@@ -48,10 +50,9 @@ def run_cells(cells: Iterable[Cell], root: Path, pool: Pool) -> None:
     failures: list[tuple[Cell, BaseException]] = []
     run = _on_ray if pool.ray else _on_cores
     with tqdm(total=len(cells), initial=len(cells) - len(waiting), desc="cells", unit="cell", disable=None) as bar:
-        for cell, result in run(waiting, root, pool):
-            bar.update()
-            if not isinstance(result, Outcome):
-                failures.append((cell, result))
+        for stack, results in run(stacks(waiting, pool.stack), root, pool):
+            bar.update(len(stack))
+            failures += [(c, r) for c, r in zip(stack, results, strict=True) if not isinstance(r, Outcome)]
     if failures:
         cell, error = failures[0]
         raise ClamError(
@@ -66,20 +67,34 @@ def make_datasets(cells: Sequence[Cell], root: Path, workers: int) -> None:
         source.make(root, workers)
 
 
-_Results = Iterator[tuple[Cell, Outcome | BaseException]]
+def stacks(cells: Iterable[Cell], most: int) -> list[list[Cell]]:
+    """`cells` in groups of at most `most` that differ in nothing but seed and data, in the order of the first ones."""
+    alike: dict[Cell, list[list[Cell]]] = {}
+    groups: list[list[Cell]] = []
+    for cell in cells:
+        kind = replace(cell, seed=0, first_seed=0, data=(), config=replace(cell.config, seed=0))
+        of_kind = alike.setdefault(kind, [])
+        if not of_kind or len(of_kind[-1]) == most:
+            of_kind.append([])
+            groups.append(of_kind[-1])
+        of_kind[-1].append(cell)
+    return groups
 
 
-def _on_cores(cells: Sequence[Cell], root: Path, pool: Pool) -> _Results:
-    if not cells:
+_Results = Iterator[tuple[list[Cell], Sequence[Outcome | BaseException]]]
+
+
+def _on_cores(stacks: Sequence[list[Cell]], root: Path, pool: Pool) -> _Results:
+    if not stacks:
         return
     # Libraries read their number of threads when a process starts; spawned ones inherit it from here.
     before, os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS"), str(pool.threads)
-    executor = process_pool(min(pool.workers, len(cells)))
+    executor = process_pool(min(pool.workers, len(stacks)))
     try:
-        futures = {executor.submit(run_cell, cell, root, pool.threads): cell for cell in cells}
+        futures = {executor.submit(run_stack, stack, root, pool.threads): stack for stack in stacks}
         for future in as_completed(futures):
-            error = future.exception()
-            yield futures[future], future.result() if error is None else error
+            error, stack = future.exception(), futures[future]
+            yield stack, future.result() if error is None else [error] * len(stack)
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
         if before is None:
@@ -88,20 +103,20 @@ def _on_cores(cells: Sequence[Cell], root: Path, pool: Pool) -> _Results:
             os.environ["OMP_NUM_THREADS"] = before
 
 
-def _on_ray(cells: Sequence[Cell], root: Path, pool: Pool) -> _Results:
+def _on_ray(stacks: Sequence[list[Cell]], root: Path, pool: Pool) -> _Results:
     """Ray's own queue and placement; `root` must lie where every node of the cluster sees it."""
     ray = _import_ray()
     ray.init(address=pool.ray, ignore_reinit_error=True, log_to_driver=False)
-    remote = ray.remote(num_cpus=pool.threads, num_gpus=pool.gpus, max_retries=1)(run_cell)
-    pending = {remote.remote(cell, root.resolve(), pool.threads): cell for cell in cells}
+    remote = ray.remote(num_cpus=pool.threads, num_gpus=pool.gpus, max_retries=1)(run_stack)
+    pending = {remote.remote(stack, root.resolve(), pool.threads): stack for stack in stacks}
     try:
         while pending:
             (done,), _ = ray.wait(list(pending), num_returns=1)
-            cell = pending.pop(done)
+            stack = pending.pop(done)
             try:
-                yield cell, ray.get(done)
+                yield stack, ray.get(done)
             except ray.exceptions.RayError as error:
-                yield cell, error
+                yield stack, [error] * len(stack)
     finally:
         ray.shutdown()
 

@@ -1,4 +1,4 @@
-"""Train, evaluate and grade one cell. Whatever interrupts it, the next call goes on where it stopped."""
+"""Train, evaluate and grade cells. Whatever interrupts one, the next call goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import contextlib
 import json
 import shutil
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 
@@ -23,7 +24,7 @@ from clam_core.evaluation import normalized_return, reference_scores, rollout
 from clam_core.plain import from_plain, to_plain
 from clam_core.training.config import DataConfig
 from clam_core.training.metrics import read_lines, read_metrics
-from clam_core.training.run import load_method, load_role, train, write_whole
+from clam_core.training.run import Job, load_method, load_role, train_together, write_whole
 
 SCORED = "kitchen"  # the environment whose rewards are scores
 
@@ -36,7 +37,7 @@ class Outcome:
 
     `metrics` are those of training on held-out data; `label_quality` compares the labels that the method gave the
     expert episodes with the true actions, which nothing was trained on. `resumed`: the seconds lack what ran before
-    an interruption.
+    an interruption. `stacked` cells were trained at once; `train_seconds` and `cpu_seconds` are this one's share.
     """
 
     successes: list[bool]
@@ -49,6 +50,7 @@ class Outcome:
     resumed: bool
     machine: dict[str, Any] = field(default_factory=dict)
     scores: list[float] = field(default_factory=list)
+    stacked: int = 1
 
 
 def load_outcome(cell: Cell, root: Path) -> Outcome | None:
@@ -63,48 +65,91 @@ def run_cell(cell: Cell, root: Path, threads: int | None = None) -> Outcome:
     Raises:
         ClamError: see `train`.
     """
-    folder = cell.folder(root)
-    folder.mkdir(parents=True, exist_ok=True)
-    if threads:
-        torch.set_num_threads(threads)
-    with locked(folder / "cell"), (folder / "log.txt").open("a", buffering=1) as log, contextlib.redirect_stderr(log):
-        done = load_outcome(cell, root)
-        if done is not None:
-            return done
-        resumed = (folder / "cell.json").exists()
-        write_whole(folder / "cell.json", json.dumps(cell.to_json(), indent=1))
-        cpu, started = time.process_time(), time.monotonic()
-        metrics = _train(cell, root, folder / "train")
-        trained = time.monotonic()
-        rollouts = _evaluate(cell, folder)
-        evaluated = time.monotonic()
-        outcome = Outcome(
-            [record["success"] for record in rollouts],
-            [record["return"] for record in rollouts],
-            metrics,
-            _label_quality(cell, root, folder / "train"),
-            train_seconds=trained - started,
-            evaluate_seconds=evaluated - trained,
-            cpu_seconds=time.process_time() - cpu,
-            resumed=resumed,
-            machine=machine(resolve_device(cell.config.device)),
-            scores=[record["score"] for record in rollouts if "score" in record],
-        )
-        write_whole(folder / "outcome.json", json.dumps(asdict(outcome), indent=1))
+    outcome = run_stack([cell], root, threads)[0]
+    if isinstance(outcome, Exception):
+        raise outcome
     return outcome
 
 
-def _train(cell: Cell, root: Path, run: Path) -> dict[str, float]:
-    result = run / "result.json"
-    if not result.is_file():
-        folders = {role: tuple(str(source.folder(root)) for source in sources) for role, sources in cell.data}
-        data = from_plain(DataConfig, {**to_plain(cell.config.data), **folders})
-        resume = (run / "config.yaml").is_file()
-        if run.exists() and not resume:
-            shutil.rmtree(run)  # killed before it began
-        train(replace(cell.config, data=data), run, resume=resume)
-    metrics: dict[str, float] = json.loads(result.read_text())["metrics"]
-    return _all_metrics(run) | metrics
+def run_stack(cells: Sequence[Cell], root: Path, threads: int | None = None) -> list[Outcome | Exception]:
+    """`run_cell` of cells of one method whose networks have the same shapes: trained together, evaluated in turn.
+
+    Returns the outcome of each, or why it failed.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    with contextlib.ExitStack() as until_done:
+        for folder in sorted(cell.folder(root) for cell in cells):  # in one order, or two processes wait for each other
+            folder.mkdir(parents=True, exist_ok=True)
+            until_done.enter_context(locked(folder / "cell"))
+        results: dict[Cell, Outcome | Exception] = {}
+        for cell in cells:
+            done = load_outcome(cell, root)
+            if done is not None:
+                results[cell] = done
+        results |= _make([cell for cell in cells if cell not in results], root)
+    return [results[cell] for cell in cells]
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """See `Outcome`."""
+
+    seconds: float
+    cpu_seconds: float
+    resumed: bool
+    stacked: int
+
+
+def _make(cells: Sequence[Cell], root: Path) -> dict[Cell, Outcome | Exception]:
+    """Train `cells` together, then evaluate and grade one after the other; each writes its outcome."""
+    if not cells:
+        return {}
+    begun = {cell: (cell.folder(root) / "cell.json").exists() for cell in cells}
+    for cell in cells:
+        write_whole(cell.folder(root) / "cell.json", json.dumps(cell.to_json(), indent=1))
+    cpu, started = time.process_time(), time.monotonic()
+    with _log(cells[0], root):
+        failures = _train(cells, root)
+    seconds, cpu_seconds = (time.monotonic() - started) / len(cells), (time.process_time() - cpu) / len(cells)
+    results: dict[Cell, Outcome | Exception] = {}
+    for cell in cells:
+        with _log(cell, root) as log:
+            if len(cells) > 1:
+                log.write(f"trained together: {', '.join(one.folder(root).name for one in cells)}\n")
+            try:
+                if cell in failures:
+                    raise failures[cell]
+                results[cell] = _grade(cell, root, _Trained(seconds, cpu_seconds, begun[cell], len(cells)))
+            except Exception as error:
+                results[cell] = error
+    return results
+
+
+@contextlib.contextmanager
+def _log(cell: Cell, root: Path) -> Iterator[TextIO]:
+    """What is said on stderr inside goes to the cell's log."""
+    with (cell.folder(root) / "log.txt").open("a", buffering=1) as log, contextlib.redirect_stderr(log):
+        yield log
+
+
+def _train(cells: Sequence[Cell], root: Path) -> dict[Cell, Exception]:
+    """Train those of `cells` that are not trained yet; returns why some failed."""
+    jobs = {cell: _job(cell, root) for cell in cells if not (cell.folder(root) / "train" / "result.json").is_file()}
+    if not jobs:
+        return {}
+    results = zip(jobs, train_together(list(jobs.values())), strict=True)
+    return {cell: result for cell, result in results if isinstance(result, Exception)}
+
+
+def _job(cell: Cell, root: Path) -> Job:
+    run = cell.folder(root) / "train"
+    folders = {role: tuple(str(source.folder(root)) for source in sources) for role, sources in cell.data}
+    data = from_plain(DataConfig, {**to_plain(cell.config.data), **folders})
+    resume = (run / "config.yaml").is_file()
+    if run.exists() and not resume:
+        shutil.rmtree(run)  # killed before it began
+    return Job(replace(cell.config, data=data), run, resume)
 
 
 def _all_metrics(run: Path) -> dict[str, float]:
@@ -113,6 +158,30 @@ def _all_metrics(run: Path) -> dict[str, float]:
     for record in read_metrics(run):
         metrics |= {name: value for name, value in record.items() if "/" in name}
     return metrics
+
+
+def _grade(cell: Cell, root: Path, trained: _Trained) -> Outcome:
+    """Evaluate `cell` and write its outcome."""
+    cpu, started = time.process_time(), time.monotonic()
+    folder = cell.folder(root)
+    rollouts = _evaluate(cell, folder)
+    seconds = time.monotonic() - started
+    result = json.loads((folder / "train" / "result.json").read_text())
+    outcome = Outcome(
+        successes=[record["success"] for record in rollouts],
+        returns=[record["return"] for record in rollouts],
+        metrics=_all_metrics(folder / "train") | result["metrics"],
+        label_quality=_label_quality(cell, root, folder / "train"),
+        train_seconds=trained.seconds,
+        evaluate_seconds=seconds,
+        cpu_seconds=trained.cpu_seconds + time.process_time() - cpu,
+        machine=machine(resolve_device(cell.config.device)),
+        resumed=trained.resumed,
+        scores=[record["score"] for record in rollouts if "score" in record],
+        stacked=trained.stacked,
+    )
+    write_whole(folder / "outcome.json", json.dumps(asdict(outcome), indent=1))
+    return outcome
 
 
 def _evaluate(cell: Cell, folder: Path) -> list[dict[str, Any]]:
