@@ -16,7 +16,8 @@ OPTIMIZERS = ("adam", "adamw")
 class DataConfig:
     """Dataset folders of each role. `labeled` is opened with actions, the others never are (Section 2).
 
-    Images of a role that take more than `memory_limit_gib` are streamed from disk instead of held on the device.
+    Images that take more than `memory_limit_gib` are streamed from disk instead of held on the device; those of a
+    dataset in several roles are there once.
     """
 
     unlabeled: tuple[str, ...] = ()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -166,6 +169,34 @@ class _Source:
         end = min(begin + array.chunks[0], self._lengths[chunk.store])
         images = torch.from_numpy(np.asarray(array[begin:end])).permute(0, 3, 1, 2)
         return (resize(images, self._image_size) if self._image_size else images).contiguous()
+
+
+@dataclass(frozen=True)
+class StoreFrames:
+    """Images of some stores, each of them once; those of a store begin at its row of `first_rows` (by path)."""
+
+    frames: Frames
+    first_rows: Mapping[Path, int]
+
+    def first_row(self, store: EpisodeStore) -> int:
+        """Row with which the images of `store` begin."""
+        return self.first_rows[store.path.resolve()]
+
+
+def open_store_frames(
+    stores: Sequence[EpisodeStore],
+    cameras: tuple[str, ...],
+    image_size: int | None,
+    device: torch.device,
+    memory_limit_bytes: int,
+) -> StoreFrames | None:
+    """`open_frames` of every store once, however often it is in `stores`."""
+    distinct = list({store.path.resolve(): store for store in stores}.values())
+    frames = open_frames(distinct, cameras, image_size, device, memory_limit_bytes)
+    if frames is None:
+        return None
+    first_rows = accumulate((store.num_rows for store in distinct[:-1]), initial=0)
+    return StoreFrames(frames, dict(zip((store.path.resolve() for store in distinct), first_rows, strict=True)))
 
 
 def open_frames(

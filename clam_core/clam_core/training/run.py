@@ -31,6 +31,7 @@ from clam_core.training.common_spec import common_spec
 from clam_core.training.config import Config
 from clam_core.training.distributed import Process, join_processes
 from clam_core.training.drive import drive, drive_together
+from clam_core.training.frames import StoreFrames, open_store_frames
 from clam_core.training.sampler import Sampler
 from clam_core.training.stage_run import Steps
 from clam_core.training.trainer import Trainer
@@ -78,7 +79,10 @@ def open_data(uses: tuple[str, ...], config: Config, device: torch.device) -> Op
         for role, of_role in stores.items()
     }
     firsts = first_numbers(stores)
-    datasets = {role: load_role(of_role, config, spec, device, firsts[role]) for role, of_role in stores.items()}
+    frames = load_frames([store for of_role in stores.values() for store in of_role], config, spec, device)
+    datasets = {
+        role: load_role(of_role, config, spec, device, firsts[role], frames) for role, of_role in stores.items()
+    }
     return OpenedData(Datasets(**datasets), spec, provenance, firsts)
 
 
@@ -93,23 +97,33 @@ def first_numbers(stores: Mapping[str, Sequence[EpisodeStore]]) -> dict[str, lis
     return {role: [first[store.path.resolve()] for store in of_role] for role, of_role in stores.items()}
 
 
+def load_frames(
+    stores: Sequence[EpisodeStore], config: Config, spec: EnvironmentSpec, device: torch.device
+) -> StoreFrames | None:
+    """The images that `config` looks at; None where it looks at none."""
+    image, limit = image_config(config.features, spec.observation), int(config.data.memory_limit_gib * 2**30)
+    return open_store_frames(stores, image.cameras if image else (), config.features.image_size, device, limit)
+
+
 def load_role(
     stores: list[EpisodeStore],
     config: Config,
     spec: EnvironmentSpec,
     device: torch.device,
     firsts: Sequence[int] | None = None,
+    frames: StoreFrames | None = None,
 ) -> RawEpisodes:
-    """All episodes of `stores` with what `config` looks at; `firsts`: see `first_numbers`."""
-    features, image = config.features, image_config(config.features, spec.observation)
-    limit = int(config.data.memory_limit_gib * 2**30)
-    cameras = image.cameras if image else ()
+    """All episodes of `stores` with what `config` looks at.
+
+    `firsts`: see `first_numbers`. `frames` are images that other roles have in common with this one, see `load_frames`.
+    """
     numbers = (
         ()
         if firsts is None
         else tuple(first + i for first, store in zip(firsts, stores, strict=True) for i in range(store.num_episodes))
     )
-    return load_episodes(stores, device, cameras, features.image_size, features.frame_stack, limit, numbers)
+    frames = frames or load_frames(stores, config, spec, device)
+    return load_episodes(stores, device, frame_stack=config.features.frame_stack, numbers=numbers, store_frames=frames)
 
 
 def train(config: Config, run: Path, *, resume: bool = False, until: str | None = None) -> dict[str, float]:

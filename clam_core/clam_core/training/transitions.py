@@ -13,7 +13,7 @@ from clam_core.errors import ClamError
 from clam_core.models.images import resize, stack_frames
 from clam_core.models.observations import Observations
 from clam_core.training.augmentation import AugmentationConfig, augment
-from clam_core.training.frames import Frames, open_frames
+from clam_core.training.frames import Frames, StoreFrames, open_store_frames
 from clam_core.training.sampler import Sampler
 
 
@@ -210,10 +210,12 @@ def load_episodes(
     frame_stack: int = 1,
     memory_limit_bytes: int = 4 << 30,
     numbers: tuple[int, ...] = (),
+    store_frames: StoreFrames | None = None,
 ) -> RawEpisodes:
     """All episodes of `stores` on `device`; actions only if the stores were opened with them. `numbers`: see there.
 
-    Images of `cameras` are held on the device, or streamed from disk where they exceed `memory_limit_bytes`.
+    Images of `cameras` are held on the device, or streamed from disk where they exceed `memory_limit_bytes`; those of
+    `store_frames` are open already.
 
     Raises:
         ClamError: a store has no episodes, or lacks a camera.
@@ -221,7 +223,8 @@ def load_episodes(
     states: list[Tensor] = []
     actions: list[Tensor] = []
     starts: list[int] = []
-    row = 0
+    if store_frames is None:
+        store_frames = open_store_frames(stores, cameras, image_size, device, memory_limit_bytes)
     for store in stores:
         if store.num_episodes == 0:
             raise ClamError(f"dataset '{store.path}' has no episodes; record or generate some")
@@ -229,14 +232,13 @@ def load_episodes(
         all_actions = None
         if store.has_actions:
             all_actions = torch.as_tensor(store.array("action"), dtype=torch.float32, device=device)
-        begin = 0
+        begin, row = 0, store_frames.first_row(store) if store_frames else 0
         for end in store.episode_ends.tolist():
             states.append(all_states[begin:end])
             if all_actions is not None:
                 actions.append(all_actions[begin : end - 1])
             starts.append(row + begin)
             begin = end
-        row += begin
-    frames = open_frames(stores, cameras, image_size, device, memory_limit_bytes)
+    frames = None if store_frames is None else store_frames.frames
     known = actions if all(store.has_actions for store in stores) else None
     return RawEpisodes(states, known, frames, tuple(starts) if frames else (), frame_stack, numbers)

@@ -10,7 +10,7 @@ from clam_core.data.store import EpisodeStore
 from clam_core.errors import ClamError
 from clam_core.training.frames import StreamedFrames, open_frames
 from clam_core.training.load_config import load_config
-from clam_core.training.run import first_numbers, load_role
+from clam_core.training.run import first_numbers, load_role, open_data
 from clam_core.training.sampler import Sampler
 from clam_core.training.transitions import RawEpisodes, Span, Transitions, load_episodes
 
@@ -142,6 +142,25 @@ def test_a_dataset_in_two_roles_holds_the_same_episodes_out_of_both(make_dataset
     held = roles["labeled"].split(0.1)[1]
     assert held is not None and len(held) == 2
     assert not any(torch.equal(one, other) for one in held.states for other in train)
+
+
+def test_images_of_a_dataset_in_two_roles_are_loaded_once(
+    make_dataset: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = [str(make_dataset(name, name, n, image_size=8)) for name, n in (("play", 5), ("expert", 3))]
+    overrides = [f"data.unlabeled=[{','.join(paths)}]", f"data.labeled={paths[0]}", f"data.expert={paths[1]}"]
+    config = load_config("clam", overrides=[*overrides, "features.cameras=['*']", "device=cpu"])
+    with caplog.at_level("INFO"):
+        data = open_data(("expert", "unlabeled", "labeled"), config, CPU).datasets
+    assert sum("images" in record.message for record in caplog.records) == 1
+    assert data.unlabeled and data.expert and data.labeled and data.expert.frames is data.labeled.frames
+    assert data.unlabeled.frames is data.expert.frames
+    for role, stores in ((data.unlabeled, paths), (data.expert, paths[1:]), (data.labeled, paths[:1])):
+        alone = load_episodes([EpisodeStore.open(path, actions=False) for path in stores], CPU, ("top",))
+        assert alone.frames and role.frames
+        for first, own, states in zip(alone.frame_starts, role.frame_starts, role.states, strict=True):
+            rows = torch.arange(len(states))
+            assert torch.equal(alone.frames.rows(first + rows), role.frames.rows(own + rows))
 
 
 def test_too_few_episodes_are_not_split() -> None:
