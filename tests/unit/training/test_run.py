@@ -142,6 +142,27 @@ def test_two_processes_follow_the_loss_curve_of_one(config: Config, tmp_path: Pa
     assert len((tmp_path / "two/metrics.jsonl").read_text().splitlines()) == len(read_metrics(tmp_path / "one"))
 
 
+DISAGREEING = """
+import itertools, os, sys
+from clam_core.cli import main
+from clam_core.training.stage_run import StageRun
+
+errors = itertools.chain([3.0, 2.0, 1.0] if os.environ["RANK"] == "0" else [], itertools.repeat(9.0))
+StageRun._measured = lambda run: {"held_out_loss": next(errors)}
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_processes_whose_held_out_errors_differ_stop_early_together(config: Config, tmp_path: Path) -> None:
+    options = replace(config.policy_training, updates=200, early_stopping=2)
+    config = replace(config, method="bc", evaluate_every=10, policy_training=options)
+    (tmp_path / "train.py").write_text(DISAGREEING)
+    command = clam_train(config, tmp_path / "run", processes=2)
+    command[command.index("-m", 2) : command.index("train")] = [str(tmp_path / "train.py")]
+    assert subprocess.run(command, env=ONE_THREAD, timeout=300).returncode == 0
+    assert read_metrics(tmp_path / "run")[-1]["update"] == 50  # two evaluations after the first process's best
+
+
 def test_training_can_stop_after_a_stage_and_go_on(config: Config, tmp_path: Path) -> None:
     train(config, tmp_path / "whole")
     train(config, tmp_path / "parts", until="lam")
