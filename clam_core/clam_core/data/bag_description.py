@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import yaml
 
 from clam_core.errors import ClamError
+from clam_core.whole import write_whole
 
 NAME = "episode.yaml"
 FORMAT_VERSION = 1
@@ -22,9 +22,7 @@ def write_description(bag: Path, content: Mapping[str, Any]) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
-    partial = bag / f".{NAME}.partial"
-    partial.write_text(yaml.safe_dump({"format_version": FORMAT_VERSION, **content}, sort_keys=False))
-    os.replace(partial, bag / NAME)
+    write_whole(bag / NAME, yaml.safe_dump({"format_version": FORMAT_VERSION, **content}, sort_keys=False))
 
 
 def read_description(bag: Path) -> dict[str, Any]:

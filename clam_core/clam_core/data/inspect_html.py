@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from clam_core.data.inspect_picture import MINE, THEIRS, picture
 from clam_core.data.inspect_space_html import space_section
 from clam_core.data.store import EpisodeStore
 from clam_core.errors import ClamError
+from clam_core.whole import write_whole
 
 COLUMNS = 6  # of small histograms in one row
 BINS = 30
@@ -55,13 +55,10 @@ def write_html(
     store, other = open_whole(path), open_whole(against) if against is not None else None
     page = "\n".join(_page(facts, store, other))
     target = Path(file)
-    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(page, encoding="utf-8")
-        partial.replace(target)
+        write_whole(target, page)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise ClamError(f"cannot write '{target}': {error}; choose another --html") from error
 
 

@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from clam_core.errors import ClamError
 from clam_core.models.actor import Actor, ActorConfig
 from clam_core.plain import from_plain, to_plain
 from clam_core.spec import EnvironmentSpec
+from clam_core.whole import whole_folder
 
 VIEWS = "views.safetensors"
 VIEW_NUMBERS = ("threshold", "right", "wrong")
@@ -40,9 +39,6 @@ def save_bundle(
     views: Mapping[str, CameraView] | None = None,
 ) -> None:
     """Write a bundle atomically; an older one in its place is replaced. `views`: camera → what it saw in training."""
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     description = {
         "format_version": FORMAT_VERSION,
         "spec": spec.to_json(),
@@ -52,20 +48,13 @@ def save_bundle(
         "provenance": provenance,
         "views": {name: {key: getattr(view, key) for key in VIEW_NUMBERS} for name, view in (views or {}).items()},
     }
-    (partial / "bundle.json").write_text(json.dumps(description, indent=2))
-    weights = {name: value.detach().cpu().contiguous() for name, value in actor.state_dict().items()}
-    save_file(weights, partial / "weights.safetensors")
-    if views:
-        pictures = {name: np.ascontiguousarray(view.pictures) for name, view in views.items()}
-        safetensors.numpy.save_file(pictures, partial / VIEWS)
-    if folder.exists():  # a folder cannot be renamed over a full one
-        replaced = folder.with_name(f".{folder.name}.replaced")
-        shutil.rmtree(replaced, ignore_errors=True)
-        os.replace(folder, replaced)
-        os.replace(partial, folder)
-        shutil.rmtree(replaced, ignore_errors=True)
-    else:
-        os.replace(partial, folder)
+    with whole_folder(folder) as partial:
+        (partial / "bundle.json").write_text(json.dumps(description, indent=2))
+        weights = {name: value.detach().cpu().contiguous() for name, value in actor.state_dict().items()}
+        save_file(weights, partial / "weights.safetensors")
+        if views:
+            pictures = {name: np.ascontiguousarray(view.pictures) for name, view in views.items()}
+            safetensors.numpy.save_file(pictures, partial / VIEWS)
 
 
 def load_bundle(

@@ -10,7 +10,7 @@ from typing import Any
 
 import jinja2
 
-from clam_core.pictures.figures import write_bytes
+from clam_core.whole import write_whole
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -50,4 +50,4 @@ def write_page(folder: Path, heading: str, remarks: Sequence[str], pictures: Seq
     template = jinja2.Template(_PAGE, autoescape=True, undefined=jinja2.StrictUndefined)
     images = {picture.file: base64.b64encode((folder / picture.file).read_bytes()).decode() for picture in pictures}
     page = template.render(heading=heading, remarks=remarks, pictures=pictures, images=images)
-    write_bytes(page.encode(), folder / "index.html")
+    write_whole(folder / "index.html", page)

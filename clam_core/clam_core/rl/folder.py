@@ -22,6 +22,7 @@ from clam_core.errors import ClamError
 from clam_core.rl.agent import Agent, Evaluation
 from clam_core.rl.config import AgentConfig
 from clam_core.rl.library import PACKAGES
+from clam_core.whole import write_whole
 
 FORMAT_VERSION = 1
 BOUNDS = ("total_steps", "expert_score")  # say when training ends, not how it goes: an agent may go on with others
@@ -170,6 +171,4 @@ def _json(value: Any) -> bytes:
 def _write(path: Path, content: bytes) -> None:
     """Replace `path` in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)
+    write_whole(path, content)

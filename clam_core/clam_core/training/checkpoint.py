@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from clam_core.errors import ClamError
+from clam_core.whole import whole_folder
 
 FORMAT_VERSION = 2
 
@@ -60,21 +60,12 @@ def load_best(folder: Path, stage: int, model: nn.Module) -> Position:
 
 
 def _write(final: Path, position: Position, model: nn.Module, state: dict[str, Any]) -> None:
-    partial, replaced = final.with_name(f".{final.name}.partial"), final.with_name(f".{final.name}.replaced")
-    for path in (partial, replaced):
-        shutil.rmtree(path, ignore_errors=True)
-    partial.mkdir(parents=True)
-    save_file(
-        {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()},
-        partial / "weights.safetensors",
-    )
-    torch.save(state, partial / "training_state.pt")
-    header = {"format_version": FORMAT_VERSION, "stage": position.stage, "update": position.update}
-    (partial / "checkpoint.json").write_text(json.dumps(header))
-    if final.exists():  # a folder cannot be renamed over a full one
-        os.replace(final, replaced)
-    os.replace(partial, final)
-    shutil.rmtree(replaced, ignore_errors=True)
+    with whole_folder(final) as folder:
+        weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+        save_file(weights, folder / "weights.safetensors")
+        torch.save(state, folder / "training_state.pt")
+        header = {"format_version": FORMAT_VERSION, "stage": position.stage, "update": position.update}
+        (folder / "checkpoint.json").write_text(json.dumps(header))
 
 
 def _read(path: Path, model: nn.Module) -> tuple[Position, dict[str, Any]]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +36,7 @@ from clam_core.training.stage_run import Steps
 from clam_core.training.trainer import Trainer
 from clam_core.training.transitions import RawEpisodes, load_episodes
 from clam_core.training.views import training_views
+from clam_core.whole import write_whole
 
 EPISODES = "episodes.json"  # `first_numbers`: which episodes were held out
 
@@ -207,13 +207,6 @@ def _training(
         write_whole(run / "result.json", json.dumps(result, indent=2))
     process.barrier()
     return metrics
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Whole or not at all, whenever the process is killed."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text)
-    os.replace(partial, path)
 
 
 def _roller(method: Method, config: Config, process: Process) -> Callable[[], dict[str, float]]:

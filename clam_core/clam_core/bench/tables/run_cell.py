@@ -24,7 +24,8 @@ from clam_core.evaluation import normalized_return, reference_scores, rollout
 from clam_core.plain import from_plain, to_plain
 from clam_core.training.config import DataConfig
 from clam_core.training.metrics import read_lines, read_metrics
-from clam_core.training.run import Job, load_method, load_role, train_together, write_whole
+from clam_core.training.run import Job, load_method, load_role, train_together
+from clam_core.whole import write_whole
 
 SCORED = "kitchen"  # the environment whose rewards are scores
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 
 from clam_core.envs.kitchen_tasks import READY, READY_GAP, sample_layout, task_name
 from clam_core.errors import ClamError
+from clam_core.whole import write_whole
 from clam_eval.plan import Trial
 
 HEIGHT, WIDTH = 480, 640  # of a drawing [pixels]
@@ -38,9 +38,7 @@ class Placements:
         path = self._path(trial)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(".partial")
-            partial.write_bytes(jpeg)
-            os.replace(partial, path)
+            write_whole(path, jpeg)
 
     def photo(self, trial: Trial) -> bytes | None:
         """The photograph of the trial's layout, if there is one."""

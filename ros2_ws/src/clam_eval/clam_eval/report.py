@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from typing import Any
 
 from clam_core.bundle_file import same_task
 from clam_core.errors import ClamError
+from clam_core.whole import write_whole
 from clam_eval.results_file import NAME, Identity, read_results
 from clam_eval.summary import BundleSummary, Summary, by_layout, summarize
 from clam_eval.wall import write_wall
@@ -38,8 +38,8 @@ def write_report(folder: Path, *, wall: bool = True) -> tuple[Summary, list[str]
             tiles = {bundle.name: row for bundle, row in rows}
             missing = write_wall(folder / "wall.mp4", tiles, folder / VIDEOS, rate)
         facts = {name: header.get(name) for name in ("task", "robot", "seed", "rollouts", "steps", "software")}
-        _write(folder / "report.json", json.dumps({**facts, **asdict(summary)}, indent=1))
-        _write(folder / "report.md", markdown(identity, summary, (folder / "wall.mp4").exists()))
+        write_whole(folder / "report.json", json.dumps({**facts, **asdict(summary)}, indent=1))
+        write_whole(folder / "report.md", markdown(identity, summary, (folder / "wall.mp4").exists()))
     except OSError as error:
         raise ClamError(f"cannot write the report in '{folder}' ({error.strerror or error}): make room") from error
     return summary, missing
@@ -102,12 +102,6 @@ def _row(bundle: BundleSummary) -> str:
         f"| {bundle.name} | {bundle.mean:.2f} | {low:.2f} to {high:.2f} | {bundle.successes}/{n} | {rate} | {n} "
         f"| {bundle.invalid} |"
     )
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text)
-    os.replace(partial, path)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from clam_core.errors import ClamError
+from clam_core.whole import write_whole
 from clam_ros.messages import Status, Vector
 
 
@@ -152,12 +152,10 @@ def write_results(path: Path, results: Results) -> None:
     Raises:
         ClamError: the file cannot be written.
     """
-    partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         episodes = sorted(results.episodes, key=lambda episode: episode.seed)
         content = {"setting": results.setting, "episodes": [episode.to_json() for episode in episodes]}
-        partial.write_text(json.dumps(content, indent=1))
-        os.replace(partial, path)
+        write_whole(path, json.dumps(content, indent=1))
     except OSError as error:
         raise ClamError(f"results cannot be written to '{path}' ({error.strerror}): choose another `out`") from error
