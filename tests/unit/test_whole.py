@@ -26,9 +26,8 @@ def test_a_folder_is_replaced_when_it_is_filled(tmp_path: Path) -> None:
             (folder / content).write_text(content)
             assert not (path / content).exists()
         assert [file.name for file in path.iterdir()] == [content]
-    with pytest.raises(KeyboardInterrupt), whole_folder(path) as folder:
-        (folder / "third").touch()
-        raise KeyboardInterrupt
+    with pytest.raises(FileNotFoundError), whole_folder(path) as folder:
+        (folder / "no-such-folder" / "third").touch()
     assert [file.name for file in path.iterdir()] == ["second"]
     with whole_folder(path):
         pass

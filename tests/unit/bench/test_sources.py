@@ -22,10 +22,11 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point_spec: Environmen
     """``make(count, source)``: numbers of the episodes that `source` takes of a replay of `count`."""
 
     def made(count: int, source: Source) -> list[int]:
-        def generate(env: str, task: str, kind: str, episodes: None, seed: int, out: Path, agent: Path) -> None:
+        def generate(env: str, task: str, kind: str, episodes: int | None, seed: int, out: Path, agent: Path) -> None:
+            assert not out.exists() and agent.name == "agent"
             states, actions = len(point_spec.observation.names), len(point_spec.action.names)
             with StoreWriter(out, DatasetInfo(point_spec, kind), actions=True) as writer:
-                for number in range(count):
+                for number in range(count if episodes is None else episodes):
                     state = {"state": np.full((2, states), float(number))}
                     flags = np.zeros(1, dtype=bool)
                     writer.append(Episode(state, np.zeros((1, actions)), np.zeros(1), flags, number))
@@ -33,7 +34,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point_spec: Environmen
         monkeypatch.setattr(sources, "is_learned", lambda env, task: True)
         monkeypatch.setattr(sources, "generate_rl", generate)
         root = tmp_path / str(count)
-        source.make(root, 1)
+        assert source.make(root, 1) > 0.0 and source.make(root, 1) == 0.0
         store = EpisodeStore.open(source.folder(root))
         assert [store.episode(i).observations["state"][0, 0] for i in range(store.num_episodes)] == list(
             store.episode_seeds
@@ -48,6 +49,19 @@ def test_a_replay_is_taken_from_its_beginning_to_its_end(make: Any, count: int) 
     """The agent is best at the end of its replay."""
     taken = make(count, Source("gym", "Walker", "medium-replay", 20, 0))
     assert len(set(taken)) == 20 and (taken[0], taken[-1]) == (0, count - 1)
+
+
+def test_every_seed_has_its_own_expert_episodes(make: Any) -> None:
+    taken = [make(99, Source("gym", "Walker", "expert", 4, 4 * seed)) for seed in range(3)]
+    assert taken == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+
+
+def test_what_a_killed_call_left_behind_is_made_anew(make: Any, tmp_path: Path) -> None:
+    make(99, Source("gym", "Walker", "expert", 3, 0))
+    folder = tmp_path / "99" / "data" / "gym-Walker"
+    (folder / "expert-3-0").rename(folder / "expert-4-0")  # as if killed before the last episode
+    (folder / ".expert-first-4.partial").mkdir()
+    assert make(99, Source("gym", "Walker", "expert", 4, 0)) == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("count", [40, 47])

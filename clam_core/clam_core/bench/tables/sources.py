@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,8 @@ class Source:
         started = time.monotonic()
         if is_learned(self.env, self.task):
             with locked(path.parent / "agent"):  # its replay is every part's
-                self._of_agent(root)
+                shutil.rmtree(path, ignore_errors=True)  # what an interrupted call has copied
+                self._of_agent(path)
         else:
             asked = {"image_size": self.image_size, "camera": self.camera}
             options: dict[str, Any] = {name: value for name, value in asked.items() if value}
@@ -78,19 +80,13 @@ class Source:
             log.write(json.dumps({"dataset": str(path.relative_to(root)), "seconds": seconds}) + "\n")
         return seconds
 
-    def _of_agent(self, root: Path) -> None:
-        path = self.folder(root)
-        agent = path.parent / "agent"
+    def _of_agent(self, path: Path) -> None:
         if self.kind == "expert":
             # The agent's seed is the first of its expert episodes: take as many as reach the ones wanted.
-            rolled = path.with_name(f"expert-{self.seed + self.episodes}-{AGENT_SEED}")
-            if not rolled.exists():
-                generate_rl(self.env, self.task, "expert", self.seed + self.episodes, AGENT_SEED, rolled, agent=agent)
+            rolled = self._lived(path.with_name(f"expert-first-{self.seed + self.episodes}"), self.seed + self.episodes)
             select([rolled], path, Selection(episodes=slice(self.seed, self.seed + self.episodes)))
             return
-        replay = path.with_name(f"{self.kind}-all-{AGENT_SEED}")
-        if not replay.exists():
-            generate_rl(self.env, self.task, self.kind, None, AGENT_SEED, replay, agent=agent)
+        replay = self._lived(path.with_name(f"{self.kind}-all-{AGENT_SEED}"), None)
         store = EpisodeStore.open(replay)
         chosen = self._of_replay(store.num_episodes)
         info = DatasetInfo(store.info.spec, store.info.kind, provenance("replay", ("zarr",)))
@@ -99,6 +95,16 @@ class Source:
         with StoreWriter(path, info, actions=True) as writer:
             for index in chosen:
                 writer.append(store.episode(index))
+
+    def _lived(self, path: Path, episodes: int | None) -> Path:
+        """The agent's first `episodes`, all for None, at `path`: whole, whenever this process is killed."""
+        if not path.exists():
+            partial = path.with_name(f".{path.name}.partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            agent = path.parent / "agent"
+            generate_rl(self.env, self.task, self.kind, episodes, AGENT_SEED, partial, agent=agent)
+            partial.rename(path)
+        return path
 
     def _of_replay(self, count: int) -> list[int]:
         """Which of the `count` episodes of a replay.
