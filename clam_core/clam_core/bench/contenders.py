@@ -52,7 +52,9 @@ def stacked_step(device: torch.device, overrides: list[str], size: int) -> Step:
     stack = Stack(runs)
 
     def step(update: int) -> None:
-        stack.update([run.stage.draw(update) for run in runs])
+        stack.backward([run.stage.draw(update) for run in runs])
+        for run in runs:
+            run.descend()
 
     return step
 

@@ -54,6 +54,11 @@ class LatentConfig:
         """Whether latent actions are codes."""
         return self.kind in ("vq", "residual_vq", "fsq")
 
+    @property
+    def follows(self) -> bool:
+        """Whether there is a codebook that moves with its inputs, besides what gradients do."""
+        return self.kind in ("vq", "residual_vq")
+
 
 @dataclass(frozen=True)
 class TransformerConfig:

@@ -38,11 +38,6 @@ class LatentSpace(nn.Module):
             return int(torch.tensor(self.config.levels).prod())
         return self.config.codebook_size if self.config.quantized else 0
 
-    @property
-    def follows(self) -> bool:
-        """Whether it has a codebook that moves with its inputs, besides what gradients do."""
-        return self.config.kind in ("vq", "residual_vq")
-
     def forward(self, raw: Tensor) -> LatentActions:
         """The latent IDM's output ``(B, L, input_dim)`` → latent actions; a Gaussian is sampled in training only."""
         none = raw.new_zeros(())

@@ -207,7 +207,7 @@ class TimePositions(nn.Embedding):
         Raises:
             ClamError: a time step without a position.
         """
-        # Reading a maximum from a GPU makes every update wait; there the embedding's own assertion stops training.
+        # Reading a maximum from a GPU makes every update wait, and cannot be mapped over: no check in training there.
         blind = mapped() or (timestep.is_cuda and self.training)
         if not blind and (latest := int(timestep.max())) >= self.num_embeddings:
             raise ClamError(

@@ -143,8 +143,8 @@ def train(config: Config, run: Path, *, resume: bool = False, until: str | None 
 def train_together(jobs: Sequence[Job]) -> list[dict[str, float] | Exception]:
     """`train` of several jobs in this process, which must be of one method and one device, see `drive_together`.
 
-    Their networks are trained as a stack, one backward pass for all, where they have the same shapes. Returns the
-    held-out metrics of each job, or why it failed.
+    They are trained as a stack, one backward pass for all, if they differ in seed, data and optimization alone, else
+    one by one. Returns the held-out metrics of each job, or why it failed.
     """
     device = resolve_device(jobs[0].config.device)
     return drive_together([_job(job, Process(device)) for job in jobs], device)

@@ -7,6 +7,7 @@ no longer than one for a single network. `torch.func.vmap` maps one method's los
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from torch.func import functional_call, vmap
 from clam_core.errors import ClamError
 from clam_core.methods.base import Losses
 from clam_core.models.latent_space import LatentSpace
+from clam_core.training.config import Config, DataConfig, OptimizationConfig
 from clam_core.training.stage_run import StageRun
 from clam_core.training.transitions import Batch
 
@@ -22,19 +24,22 @@ from clam_core.training.transitions import Batch
 class Stack:
     """Runs that all wait for the same update of the same stage of one method, with networks of the same shapes.
 
-    Each run draws its own batches, and has its own gradients, optimizer and schedule. While they are stacked, the
-    weights of a run are views of the stacked ones; `dissolve` ends that.
+    Each run draws its own batches, and has its own gradients, optimizer and schedule; the loss is that of the first
+    one's configuration. While they are stacked, the weights of a run are views of the stacked ones; `dissolve` ends
+    that.
 
     Raises:
-        ClamError: the runs differ in more than numbers.
+        ClamError: the runs' configurations differ in more than seed, data and optimization, or their networks' shapes.
     """
 
     def __init__(self, runs: Sequence[StageRun]) -> None:
         self.runs = tuple(runs)
         self._named = [{f"method.{name}": tensor for name, tensor in _tensors(run.method)} for run in runs]
         first = self._named[0]
+        if any(_kind(run.config) != _kind(runs[0].config) for run in runs):
+            raise ClamError("their configurations differ in more than seed, data and optimization")
         if any(_shapes(named) != _shapes(first) for named in self._named):
-            raise ClamError("runs with networks of different shapes cannot be stacked: train them one by one")
+            raise ClamError("their networks have different shapes")
         trained = {id(parameter) for parameter in runs[0].parameters}
         self._stacked = {
             name: torch.stack([named[name].detach() for named in self._named]).requires_grad_(id(tensor) in trained)
@@ -46,8 +51,8 @@ class Stack:
                 tensor.data = self._stacked[name].detach()[number]
         self._loss = _Loss(runs[0])
 
-    def update(self, draws: Sequence[Sequence[Batch]]) -> list[Losses]:
-        """One gradient step of every run with the batches that it drew; returns their losses."""
+    def backward(self, draws: Sequence[Sequence[Batch]]) -> list[Losses]:
+        """Gradients of every run for the batches that it drew; returns their losses."""
         templates = draws[0]
         drawn = [_stacked(batches) for batches in zip(*draws, strict=True)]
 
@@ -61,11 +66,10 @@ class Stack:
         for name in self._trained:
             self._stacked[name].grad = None
         losses["loss"].sum().backward()  # type: ignore[no-untyped-call]
-        for number, (run, named) in enumerate(zip(self.runs, self._named, strict=True)):
+        for number, named in enumerate(self._named):
             for name in self._trained:
                 gradient = self._stacked[name].grad
                 named[name].grad = None if gradient is None else gradient[number]
-            run.descend()
         return [{name: values[number].detach() for name, values in losses.items()} for number in range(len(self.runs))]
 
     def dissolve(self) -> None:
@@ -79,7 +83,19 @@ class Stack:
 def stackable(run: StageRun) -> bool:
     """Whether `run` may be stacked: compiled networks and codebooks that follow their inputs cannot be mapped over."""
     parts = (part for module in [*run.stage.modules, *run.stage.fixed] for part in module.modules())
-    return not (run.config.compile or any(isinstance(part, LatentSpace) and part.follows for part in parts))
+    return not (run.config.compile or any(isinstance(part, LatentSpace) and part.config.follows for part in parts))
+
+
+def _kind(config: Config) -> Config:
+    """`config` without what each run of a stack may have of its own."""
+    return replace(
+        config,
+        seed=0,
+        data=DataConfig(),
+        lam_training=OptimizationConfig(batch_size=config.lam_training.batch_size),
+        grounding_training=OptimizationConfig(batch_size=config.grounding_training.batch_size),
+        policy_training=OptimizationConfig(batch_size=config.policy_training.batch_size),
+    )
 
 
 class _Loss(nn.Module):

@@ -137,7 +137,7 @@ def test_seeds_are_trained_as_a_stack_and_leave_what_they_would_alone(root: Path
         assert alone and stacked and (alone.stacked, stacked.stacked) == (1, 2)
         assert stacked.returns == pytest.approx(alone.returns, rel=1e-2)
         assert stacked.metrics == pytest.approx(alone.metrics, rel=1e-2, abs=1e-3)
-        assert "trained together: mlp-clam" in (cell.folder(root) / "log.txt").read_text()
+        assert "trained together, in the first one's log: mlp-clam" in (cell.folder(root) / "log.txt").read_text()
     assert run_stack(cells, root) == [load_outcome(cell, root) for cell in cells]
 
 
@@ -148,6 +148,8 @@ def test_of_a_stack_the_cells_fail_one_by_one(root: Path) -> None:
     first, second, third = run_stack([good, bad, done], root)
     assert first == load_outcome(good, root) and third == outcome
     assert isinstance(second, ClamError) and "no-such-task" in str(second)
+    assert "no-such-task" in (bad.folder(root) / "log.txt").read_text()
+    assert first.stacked == 2
 
 
 def test_what_differs_in_more_than_seed_and_data_is_not_stacked() -> None:
@@ -158,6 +160,8 @@ def test_what_differs_in_more_than_seed_and_data_is_not_stacked() -> None:
     assert stacks(cells, 3) == [clam, bc, [longer]]
     assert stacks(cells, 2) == [clam[:2], bc, [longer], clam[2:]]
     assert stacks(cells, 1) == [[cell] for cell in cells]
+    quantized = [small_cell("lapo", seed=seed) for seed in range(2)]
+    assert stacks(quantized, 3) == [[cell] for cell in quantized]  # they would be trained one by one
 
 
 def test_processes_share_the_cores() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from clam_core.training.load_config import load_config
 from clam_core.training.metrics import read_metrics
 from clam_core.training.run import Job, train, train_together
 from clam_core.training.stack import Stack
+from clam_core.training.transitions import Batch, Transitions
 
 SMALL = [
     "lam.hidden=[16]", "lam.latent_dim=4", "grounding.decoder.hidden=[8]", "policy.hidden=[16]",
@@ -55,9 +57,9 @@ def stacked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
 
     class Counted(Stack):
-        def update(self, *arguments: object) -> list[dict[str, torch.Tensor]]:
+        def backward(self, *arguments: object) -> list[dict[str, torch.Tensor]]:
             sizes.append(len(self.runs))
-            return super().update(*arguments)  # type: ignore[arg-type]
+            return super().backward(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(drive_module, "Stack", Counted)
     return sizes
@@ -148,10 +150,10 @@ def test_a_stack_that_was_killed_goes_on(
     wanted = configs("clam", count=2)
 
     class Dying(Stack):
-        def update(self, *arguments: object) -> list[dict[str, torch.Tensor]]:
+        def backward(self, *arguments: object) -> list[dict[str, torch.Tensor]]:
             if self.runs[0].next == 16:
                 raise KeyboardInterrupt
-            return super().update(*arguments)  # type: ignore[arg-type]
+            return super().backward(*arguments)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
         patch.setattr(drive_module, "Stack", Dying)
@@ -175,11 +177,46 @@ def test_runs_that_stop_early_leave_the_stack(configs: Configs, stacked: list[in
         assert_same(tmp_path / "alone" / str(number), tmp_path / "together" / str(number))
 
 
-def test_networks_of_other_shapes_are_refused(configs: Configs, tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", [{"hidden": (8,)}, {"squash": False}])
+def test_what_cannot_be_stacked_is_trained_one_by_one(
+    configs: Configs, stacked: list[int], tmp_path: Path, caplog: pytest.LogCaptureFixture, change: dict[str, Any]
+) -> None:
     wanted = configs("bc", count=2)
-    wanted[1] = replace(wanted[1], policy=replace(wanted[1].policy, hidden=(8,)))
-    with pytest.raises(ClamError, match="cannot be stacked"):
-        train_together(jobs(wanted, tmp_path))
+    wanted[1] = replace(wanted[1], policy=replace(wanted[1].policy, **change))
+    train_together(jobs(wanted, tmp_path / "together"))
+    assert stacked == [] and "so one by one: their configurations differ" in caplog.text
+    for number, config in enumerate(wanted):
+        train(config, tmp_path / "alone" / str(number))
+        assert_same(tmp_path / "alone" / str(number), tmp_path / "together" / str(number))
+
+
+def test_a_stack_that_fails_and_one_whose_data_fails(
+    configs: Configs, stacked: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    wanted = configs("bc", count=3)
+    sample, calls = Transitions.sample, 0
+
+    def unreadable(transitions: Transitions, batch_size: int) -> Batch:
+        nonlocal calls
+        calls += 1
+        if calls == 5:  # the second run's second update
+            raise OSError("chunk cannot be read")
+        return sample(transitions, batch_size)
+
+    class Full(Stack):
+        def backward(self, *arguments: object) -> list[dict[str, torch.Tensor]]:
+            if self.runs[0].next == 7:
+                raise torch.OutOfMemoryError("out of memory\nand more")
+            return super().backward(*arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Transitions, "sample", unreadable)
+        patch.setattr(drive_module, "Stack", Full)
+        first, second, third = train_together(jobs(wanted, tmp_path / "together"))
+    assert isinstance(first, dict) and isinstance(second, OSError) and isinstance(third, dict)
+    assert "chunk cannot be read" in caplog.text and "so one by one: out of memory\n" in caplog.text
+    assert second.__traceback__ is None
 
 
 def test_dropout_and_sampled_latent_actions_differ_between_the_runs(
@@ -188,5 +225,7 @@ def test_dropout_and_sampled_latent_actions_differ_between_the_runs(
     one = configs("clam", *TRANSFORMER, "lam.transformer.dropout=0.5", "lam.latent.kind=gaussian", count=1)[0]
     results = train_together(jobs([one, one], tmp_path))
     assert all(isinstance(result, dict) for result in results) and stacked == [2] * 40
+    train_together(jobs([one, one], tmp_path / "again"))
+    assert_same(tmp_path / "1", tmp_path / "again" / "1")
     first, second = (load_file(tmp_path / name / "bundle/weights.safetensors") for name in "01")
     assert any(not torch.allclose(first[name], second[name], atol=1e-3) for name in first)

@@ -49,7 +49,10 @@ def costs(summary: Summary, entries: Sequence[Entry]) -> list[str]:
     ]
     resumed = sum(entry.outcome.resumed for entry in entries)
     note = f"The times leave out {resumed} cells that were interrupted, or whose record has none."
-    return [*lines, "", *([note, ""] if resumed else [])]
+    lines += ["", note] if resumed else []
+    if stacked := sum(entry.outcome.stacked > 1 for entry in entries):
+        lines += ["", f"{stacked} cells were trained as stacks: the time of each is its share."]
+    return [*lines, ""]
 
 
 def _head(titles: Sequence[str]) -> list[str]:

@@ -16,6 +16,7 @@ from clam_core.bench.tables.cell import Cell
 from clam_core.bench.tables.run_cell import Outcome, load_outcome, run_stack
 from clam_core.cores import usable_cores
 from clam_core.errors import ClamError
+from clam_core.methods import method_class
 from clam_core.workers import process_pool
 
 
@@ -50,7 +51,8 @@ def run_cells(cells: Iterable[Cell], root: Path, pool: Pool) -> None:
     failures: list[tuple[Cell, BaseException]] = []
     run = _on_ray if pool.ray else _on_cores
     with tqdm(total=len(cells), initial=len(cells) - len(waiting), desc="cells", unit="cell", disable=None) as bar:
-        for stack, results in run(stacks(waiting, pool.stack), root, pool):
+        most = min(pool.stack, -(-len(waiting) // pool.workers))  # no process idle for the sake of a stack
+        for stack, results in run(stacks(waiting, most), root, pool):
             bar.update(len(stack))
             failures += [(c, r) for c, r in zip(stack, results, strict=True) if not isinstance(r, Outcome)]
     if failures:
@@ -68,17 +70,25 @@ def make_datasets(cells: Sequence[Cell], root: Path, workers: int) -> None:
 
 
 def stacks(cells: Iterable[Cell], most: int) -> list[list[Cell]]:
-    """`cells` in groups of at most `most` that differ in nothing but seed and data, in the order of the first ones."""
+    """`cells` in groups of at most `most` that differ in nothing but seed and data, in the order of the first ones.
+
+    Those that would be trained one by one are alone.
+    """
     alike: dict[Cell, list[list[Cell]]] = {}
     groups: list[list[Cell]] = []
     for cell in cells:
         kind = replace(cell, seed=0, first_seed=0, data=(), config=replace(cell.config, seed=0))
         of_kind = alike.setdefault(kind, [])
-        if not of_kind or len(of_kind[-1]) == most:
+        if not of_kind or len(of_kind[-1]) >= (most if _stackable(cell) else 1):
             of_kind.append([])
             groups.append(of_kind[-1])
         of_kind[-1].append(cell)
     return groups
+
+
+def _stackable(cell: Cell) -> bool:
+    latent = method_class(cell.config.method).configure(cell.config).lam.latent
+    return not (cell.config.compile or latent.follows)
 
 
 _Results = Iterator[tuple[list[Cell], Sequence[Outcome | BaseException]]]

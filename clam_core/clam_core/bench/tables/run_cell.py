@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -111,18 +112,23 @@ def _make(cells: Sequence[Cell], root: Path) -> dict[Cell, Outcome | Exception]:
         write_whole(cell.folder(root) / "cell.json", json.dumps(cell.to_json(), indent=1))
     cpu, started = time.process_time(), time.monotonic()
     with _log(cells[0], root):
-        failures = _train(cells, root)
-    seconds, cpu_seconds = (time.monotonic() - started) / len(cells), (time.process_time() - cpu) / len(cells)
+        trained = _train(cells, root)
+    count = max(1, len(trained))
+    seconds, cpu_seconds = (time.monotonic() - started) / count, (time.process_time() - cpu) / count
     results: dict[Cell, Outcome | Exception] = {}
     for cell in cells:
         with _log(cell, root) as log:
-            if len(cells) > 1:
-                log.write(f"trained together: {', '.join(one.folder(root).name for one in cells)}\n")
+            if count > 1 and cell in trained:
+                log.write(
+                    f"trained together, in the first one's log: {', '.join(c.folder(root).name for c in trained)}\n"
+                )
             try:
-                if cell in failures:
-                    raise failures[cell]
-                results[cell] = _grade(cell, root, _Trained(seconds, cpu_seconds, begun[cell], len(cells)))
+                if failure := trained.get(cell):
+                    raise failure
+                took = (seconds, cpu_seconds, begun[cell], count) if cell in trained else (0.0, 0.0, begun[cell], 1)
+                results[cell] = _grade(cell, root, _Trained(*took))
             except Exception as error:
+                traceback.print_exc()
                 results[cell] = error
     return results
 
@@ -134,13 +140,13 @@ def _log(cell: Cell, root: Path) -> Iterator[TextIO]:
         yield log
 
 
-def _train(cells: Sequence[Cell], root: Path) -> dict[Cell, Exception]:
-    """Train those of `cells` that are not trained yet; returns why some failed."""
+def _train(cells: Sequence[Cell], root: Path) -> dict[Cell, Exception | None]:
+    """Train those of `cells` that are not trained yet; returns for each of these why it failed, if so."""
     jobs = {cell: _job(cell, root) for cell in cells if not (cell.folder(root) / "train" / "result.json").is_file()}
     if not jobs:
         return {}
     results = zip(jobs, train_together(list(jobs.values())), strict=True)
-    return {cell: result for cell, result in results if isinstance(result, Exception)}
+    return {cell: result if isinstance(result, Exception) else None for cell, result in results}
 
 
 def _job(cell: Cell, root: Path) -> Job:
