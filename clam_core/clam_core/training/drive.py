@@ -56,7 +56,8 @@ def drive_together(trainings: Sequence[Steps], device: torch.device) -> list[Met
                 with drawn[0][0].randomness():
                     losses = stack.backward([batches for *_, batches in drawn])
             except Exception as error:  # of memory, or of an operator that cannot be mapped over
-                _log.warning("these runs cannot be trained as a stack, so one by one: %s", str(error).splitlines()[0])
+                reason = (str(error) or type(error).__name__).splitlines()[0]
+                _log.warning("these runs cannot be trained as a stack, so one by one: %s", reason)
                 one_by_one = True
                 _dissolve(stack)
                 continue
