@@ -65,7 +65,7 @@ def test_late_messages_are_a_fault_though_the_clocks_differ() -> None:
 
 def test_clocks_that_drift_apart_are_no_lag() -> None:
     stream = Stream()
-    faults = {stream.send(late=50e-6 * PERIOD * step) for step in range(60 * 3600)}  # 50 ppm for an hour
+    faults = {stream.send(late=50e-6 * PERIOD * step) for step in range(60 * 600)}  # 50 ppm for ten minutes
     assert faults == {None}
     assert stream.check.lag < 0.01
 
