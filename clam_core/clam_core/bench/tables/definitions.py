@@ -70,7 +70,7 @@ def _state_table(name: str, labels: int) -> Table:
 
 def _locomotion_cell(slug: str, task: str, seed: int, request: Request) -> Cell:
     row, parts = STATE_ROWS[slug], 10
-    extra = LOCOMOTION_TUNED if request.setting == "recommended" else ()
+    extra: tuple[str, ...] = LOCOMOTION_TUNED if request.setting == "recommended" else ()
     extra += ("lam.transformer.timesteps=window",) if row.family == "transformer" else ()
     lived, labeled = LOCOMOTION_EPISODES[task]
     data = roles_of(

@@ -35,6 +35,9 @@ def records(table: Table, entries: Sequence[Entry]) -> list[dict[str, Any]]:
 def _record(table: Table, entry: Entry) -> dict[str, Any]:
     cell, outcome = entry.cell, entry.outcome
     values = values_of(table, entry.row, outcome)
+    listed = not table.measures and table.metric != "success"  # of a rate, the value and the episodes tell
+    if listed:
+        values = [round(value, 5) for value in values]
     found = estimate(table.metric, [values])
     command = (
         f"clam bench {table.name} --setting {cell.setting} --rows {entry.row} --columns {entry.column} "
@@ -49,8 +52,8 @@ def _record(table: Table, entry: Entry) -> dict[str, Any]:
         more = {"success_rate": rate.value, "success_low": rate.low, "success_high": rate.high}
     if table.preset:
         more["preset"] = table.preset(cell.setting, cell.config.device)
-    if not table.measures and table.metric != "success":  # of a rate, the value and the episodes tell
-        more["values"] = [round(value, 5) for value in values]
+    if listed:
+        more["values"] = values
     fresh = {
         "table": table.name, "setting": cell.setting, "method": entry.row, "task": cell.task,
         **_column(entry.column, cell), "seed": cell.seed, "metric": table.metric,
