@@ -40,7 +40,12 @@ browser: setup  ## what the browser tests of teleoperation need, into .venv; the
 	@$(BIN)/python -m clam_teleop.fetch_iwer
 
 test: setup lint  ## lint, then all tests that this machine can run (PYTEST_ARGS="-k name")
+ifeq ($(PYTEST_ARGS),)
+	@$(BIN)/python -m pytest -n logical --maxprocesses 8 tests/unit && unit=0 || unit=$$?; \
+	$(BIN)/python -m pytest --ignore tests/unit && exit $$unit  # those with real time have the machine to themselves
+else
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+endif
 
 lint: setup  ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -84,12 +84,14 @@ class Graph:
         assert node.autostart()
         return node
 
-    def spin_until(self, condition: Callable[[], bool], timeout: float = TIMEOUT, what: str = "") -> None:
-        """Spin until `condition` holds."""
+    def spin_until(
+        self, condition: Callable[[], bool], timeout: float = TIMEOUT, what: str | Callable[[], str] = ""
+    ) -> None:
+        """Spin until `condition` holds; `what` says what was waited for, as it is known at the end."""
         end = time.monotonic() + timeout
         while not condition():
             if time.monotonic() > end:
-                pytest.fail(f"not within {timeout} s: {what or condition}")
+                pytest.fail(f"not within {timeout} s: {(what() if callable(what) else what) or condition}")
             self.executor.spin_once(timeout_sec=0.05)
 
     def spin_for(self, seconds: float) -> None:

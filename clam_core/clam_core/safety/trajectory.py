@@ -100,6 +100,10 @@ class Trajectory:
             return np.zeros(self.positions.shape[1])
         return np.asarray((np.abs(np.diff(self.positions, axis=0)) / np.diff(self.times)[:, None]).max(axis=0))
 
+    def delayed(self, seconds: float) -> Trajectory:
+        """The same way, `seconds` later."""
+        return Trajectory(self.times + seconds, self.positions) if seconds > 0 else self
+
     def at(self, now: float) -> Vector:
         """Positions ``(A,)`` at `now` [s]; the first or last point outside the trajectory's time."""
         return np.array([np.interp(now, self.times, column) for column in self.positions.T])

@@ -27,12 +27,13 @@ from clam_arm.arm_model import arm_model
 from clam_ros.stamps import to_ns
 
 PERIOD = 0.016  # [s] between two messages of the page
+LONGEST_STEP = 0.05  # [s] a hand moves no further between two messages, however slow the machine is
 TOKEN = "a-token-for-tests"
 MODEL = arm_model("wx250s")
 #: Tests are impatient, but a busy machine is no fault of arm or network.
 ARM = {"backend": "mujoco_arm", "startup_time": 0.1, "startup_speed": 1.0, "move_speed": 1.5}
 ARM |= {"measurement_timeout": 1.0, "command_timeout": 5.0}
-TELEOP = {"secure": False, "port": 0, "token": TOKEN, "record": False, "timeout": 1.5, "arm_timeout": 1.5}
+TELEOP = {"secure": False, "port": 0, "token": TOKEN, "record": False, "timeout": 2.0, "arm_timeout": 2.0}
 
 
 class Page:
@@ -43,6 +44,8 @@ class Page:
         self.squeeze = self.trigger = 0.0
         self.buttons: list[str] = []
         self._press: tuple[str, float, float | None] | None = None
+        self._way: tuple[Any, Any, float] | None = None  # goal, velocity, seconds left
+        self._stamp = time.monotonic()
         self.tracked = True
         self.silent = False
         self.status: dict[str, Any] = {}
@@ -67,6 +70,23 @@ class Page:
         """Whether that is under way."""
         return self._press is not None
 
+    def move(self, offset: Any, seconds: float) -> None:
+        """Move the hand by `offset` [m] at a steady pace; `moving` until it is there."""
+        self._way = (np.add(self.position, offset), np.array(offset) / seconds, seconds)
+
+    @property
+    def moving(self) -> bool:
+        """Whether that is under way."""
+        return self._way is not None
+
+    def _advance(self, elapsed: float) -> None:
+        if self._way is None:
+            return
+        goal, velocity, left = self._way
+        left -= min(elapsed, LONGEST_STEP)
+        self.position = (goal - velocity * max(left, 0.0)).tolist()
+        self._way = (goal, velocity, left) if left > 0 else None
+
     def _buttons(self, stamp: float) -> list[str]:
         if self._press is None:
             return self.buttons
@@ -76,8 +96,10 @@ class Page:
         return [button] if self._press is not None else []
 
     def message(self, sequence: int) -> dict[str, Any]:
-        pose = {"position": list(self.position), "orientation": [0.0, 0.0, 0.0, 1.0]} if self.tracked else None
         stamp = time.monotonic()
+        self._advance(stamp - self._stamp)
+        self._stamp = stamp
+        pose = {"position": list(self.position), "orientation": [0.0, 0.0, 0.0, 1.0]} if self.tracked else None
         return {
             "type": "input",
             "device": "headset",
@@ -186,7 +208,7 @@ class Rig:
         """The page shows a state, and why."""
         self.graph.spin_until(
             lambda: page.status.get("state") == state and reason in page.status["reason"],
-            what=f"state {state} ({reason}) on the page, which shows {page.status}",
+            what=lambda: f"state {state} ({reason}) on the page, which shows {page.status}",
         )
 
     def change(self, transition: int) -> None:
@@ -208,12 +230,16 @@ class Rig:
 
     def move(self, page: Page, offset: Any, seconds: float) -> None:
         """Move the hand by `offset` [m], in WebXR's axes, at a steady pace."""
-        start, begin = np.array(page.position), time.monotonic()
-        part = 0.0
-        while part < 1.0:
-            part = min((time.monotonic() - begin) / seconds, 1.0)
-            page.position = (start + part * np.array(offset)).tolist()
+        page.move(offset, seconds)
+        while page.moving and not page.closed.is_set():
             self.graph.executor.spin_once(timeout_sec=0.005)
+
+    def reaches(self, page: Page, goal: Any, within: float) -> None:
+        """The end effector comes to `goal` (3,) [m]."""
+        self.graph.spin_until(
+            lambda: np.abs(self.arm.hand - goal).max() < within,
+            what=lambda: f"{goal}: the arm is at {self.arm.hand}, the page shows {page.status}",
+        )
 
 
 @pytest.fixture

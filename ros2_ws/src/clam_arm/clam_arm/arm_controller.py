@@ -39,6 +39,7 @@ class ArmController:
         self.stopped = False  # the last move was cancelled before its end
         self._move_speed = np.minimum(np.asarray(move_speed, dtype=np.float64), safety.limits.speed)
         self._trajectory: Trajectory | None = None
+        self._followed_at = 0.0
         self.complaint = ""  # of the backend, while it cannot measure
 
     def tick(self, now: float) -> Measurement | None:
@@ -93,10 +94,11 @@ class ArmController:
         """Seconds until the accepted trajectory begins; 0 if there is none, or it is under way."""
         return 0.0 if self._trajectory is None else max(0.0, float(self._trajectory.times[0]) - now)
 
-    def move(self, name: str, pose: Sequence[float], now: float, gap: float | None = None) -> float:
-        """Begin a slow move of the arm's joints ``(J,)`` [rad] to a named pose; returns its duration [s].
+    def move(self, name: str, pose: Sequence[float], now: float, gap: float | None = None) -> None:
+        """Begin a slow move of the arm's joints ``(J,)`` [rad] to a named pose.
 
-        The gripper moves to `gap` [m] on the way, or keeps its grip without one.
+        The gripper moves to `gap` [m] on the way, or keeps its grip without one. Where the driver pauses, so does
+        the move: it goes on from where it was, as nobody waits for the arm at a certain time.
 
         Raises:
             Refusal: the arm cannot be commanded now, or the pose or the way there violates a limit.
@@ -112,7 +114,7 @@ class ArmController:
             self.safety.count(refusal)
             raise
         self._trajectory, self.moving, self.stopped = trajectory, name, False
-        return trajectory.end - now
+        self._followed_at = now
 
     def cancel(self, now: float) -> None:
         """Stop whatever is under way and hold."""
@@ -162,6 +164,8 @@ class ArmController:
         trajectory = self._trajectory
         if trajectory is None or now < trajectory.times[0]:
             return
+        if self.moving:
+            trajectory = self._trajectory = trajectory.delayed(self._pause(now))
         names = self.safety.limits.names
         refusal = self.safety.command(names, trajectory.at(now), now, returning=bool(self.moving))
         if refusal is not None:
@@ -171,6 +175,11 @@ class ArmController:
                 self.safety.silence.demand(f"the move to {self.moving}")
             self._trajectory, self.moving = None, ""
             self.safety.rest()
+
+    def _pause(self, now: float) -> float:
+        """Seconds since the last call that one step of a move must not make up for."""
+        elapsed, self._followed_at = now - self._followed_at, now
+        return max(0.0, elapsed - self.safety.settings.horizon)
 
     def _waits_for_silence(self, trajectory: Trajectory, now: float) -> bool:
         """A move ends a bit later if somebody commanded shortly before: who stopped for it is then obeyed at once."""

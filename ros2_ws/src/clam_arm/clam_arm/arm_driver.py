@@ -27,7 +27,7 @@ from clam_ros.qos import STREAM
 from clam_ros.run import run
 from clam_ros.waiting import sleep
 
-ARRIVED, PATIENCE = 0.1, 3.0  # [rad] at a pose; [s] that the arm may come later than planned
+ARRIVED, PATIENCE = 0.1, 3.0  # [rad] at a pose; [s] that the arm may come later than commanded
 REMEMBERED = 2.0  # [s] a refusal is a warning for so long
 DEFAULTS = FilterSettings()
 
@@ -212,14 +212,16 @@ class ArmDriver(Node):
             response.success, response.message = False, "the driver is not active: activate it first"
             return response
         try:
-            duration = controller.move(name, pose, time.monotonic(), gap)
+            controller.move(name, pose, time.monotonic(), gap)
         except Refusal as refusal:
             response.success, response.message = False, str(refusal)
             return response
-        end = time.monotonic() + duration + self.value("command_timeout") + PATIENCE
-        while time.monotonic() < end and self.active:
+        commanded = time.monotonic()
+        while self.active and not controller.stopped and time.monotonic() - commanded < PATIENCE:
             await sleep(self, 0.05)
-            if controller.stopped or (not controller.moving and controller.distance(pose) < ARRIVED):
+            if controller.moving:
+                commanded = time.monotonic()
+            elif controller.distance(pose) < ARRIVED:
                 break
         off = controller.distance(pose)
         response.success = off < ARRIVED
