@@ -275,9 +275,7 @@ def test_home_is_slow_and_the_arm_follows_nobody_meanwhile(make_rig: Any) -> Non
     page.buttons = ["home"]
     rig.says(page, "blocked", "moves to home")
     page.buttons, page.squeeze = [], 1.0
-    rig.graph.spin_until(
-        lambda: (page.status["notice"] or {}).get("text", "").startswith("home: "), what="the answer"
-    )
+    rig.graph.spin_until(lambda: (page.status["notice"] or {}).get("text", "").startswith("home: "), what="the answer")
     assert "at home" in page.status["notice"]["text"]
     assert np.abs(rig.arm.positions[:6]).max() < 0.1
     assert page.status["state"] == "blocked", "squeezed since before"
