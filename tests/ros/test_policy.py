@@ -19,6 +19,7 @@ from std_srvs.srv import SetBool
 from trajectory_msgs.msg import JointTrajectory
 
 from clam_core.deploy import TemporalEnsembler
+from clam_core.errors import ClamError
 from clam_core.spec import ActionSpec, EnvironmentSpec, ObservationSpec
 from clam_policy.policy import PolicyNode
 from clam_policy.supervision import Supervision
@@ -43,6 +44,7 @@ class FakePolicy:
         max_steps=10,
     )
     chunk = 3
+    infer_every = 1
     cameras = ()
     state_names = NAMES
 
@@ -349,3 +351,11 @@ def test_a_missing_bundle_is_one_clear_line_and_status_1(start: Any) -> None:
     assert process.wait() == 1
     assert "no bundle at '/nowhere/bundle'" in process.output()
     assert "Traceback" not in process.output()
+
+
+def test_a_receding_horizon_beside_ensembling_is_refused(make_graph: Callable[..., Any]) -> None:
+    graph = make_graph(bundle="b", receding_horizon=2, ensembling_m=0.5)
+    node = PolicyNode()
+    graph.nodes.append(node)
+    with pytest.raises(ClamError, match="give receding_horizon or ensembling_m"):
+        node.load()

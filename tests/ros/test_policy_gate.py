@@ -57,6 +57,7 @@ class FakePolicy:
         max_steps=10,
     )
     chunk = 3
+    infer_every = 1
     cameras = ("top",)
     state_names = JOINTS
 

@@ -27,29 +27,36 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.fixture(params=[(1, "null"), (5, "0.5")], ids=["one action", "ensembled chunks of 5"])
-def bundle(request: pytest.FixtureRequest, data: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module", params=[(1, "null"), (5, "0.5")], ids=["one action", "chunks of 5"])
+def bundle(request: pytest.FixtureRequest, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A policy with memory (difference features), latent actions and, in one case, overlapping chunks."""
-    chunk, m = request.param
+    run, (chunk, m) = tmp_path_factory.mktemp("run"), request.param
     overrides = [
         *(f"data.{role}={data}" for role in ("unlabeled", "labeled", "expert")),
         *("lam_training.updates=200", "policy_training.updates=200"),
         *(f"policy.chunk={chunk}", f"policy.ensembling_m={m}"),
     ]
-    train(load_config("clam", "recommended/state", overrides=overrides), tmp_path / "run")
-    return tmp_path / "run/bundle"
+    train(load_config("clam", "recommended/state", overrides=overrides), run)
+    return run / "bundle"
 
 
-def test_a_ros_rollout_equals_the_offline_rollout(bundle: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("horizon", [0, 3], ids=["as trained", "receding horizon"])
+def test_a_ros_rollout_equals_the_offline_rollout(bundle: Path, horizon: int, tmp_path: Path) -> None:
+    policy = load_bundle(bundle)
+    if horizon > policy.chunk:
+        pytest.skip("one action is no horizon")
+    if horizon:
+        policy.execute(None, horizon)
     out = tmp_path / "rollouts.json"
     arguments = {"bundle": bundle, "task": "assembly", "episodes": len(SEEDS), "seed": SEEDS.start, "out": out}
+    arguments["receding_horizon"] = horizon
     launch = [sys.executable, "-m", "clam_bringup.runner", "policy", *(f"{k}:={v}" for k, v in arguments.items())]
     done = subprocess.run(launch, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stdout + done.stderr
     through_ros = json.loads(out.read_text())["episodes"]
 
     env = make_env("metaworld", "assembly")
-    offline = evaluate(env, load_bundle(bundle), SEEDS)
+    offline = evaluate(env, policy, SEEDS)
     env.close()
     assert [episode["seed"] for episode in through_ros] == list(SEEDS)
     for ros, rollout in zip(through_ros, offline, strict=True):

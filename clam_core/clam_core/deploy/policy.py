@@ -38,7 +38,7 @@ class Policy:
         self._image = actor.config.image
         self._frames: deque[Tensor] = deque(maxlen=self._image.frame_stack if self._image else 1)
         self._step = 0
-        self._infer_every = 1
+        self.infer_every = 1  # steps; see `execute`
 
     @property
     def actor(self) -> Actor:
@@ -72,7 +72,7 @@ class Policy:
         """
         if not 1 <= chunk <= self.chunk:
             raise ClamError(f"chunk {chunk} asked for, this bundle predicts {self.chunk}: choose 1 to {self.chunk}")
-        self.chunk, self._infer_every = chunk, min(chunk, self._infer_every)
+        self.chunk, self.infer_every = chunk, min(chunk, self.infer_every)
         self.ensembler = TemporalEnsembler(chunk, self.ensembler.m)
 
     def execute(self, ensembling_m: float | None, infer_every: int = 1) -> None:
@@ -85,8 +85,10 @@ class Policy:
             ClamError: `infer_every` is not between 1 and K.
         """
         if not 1 <= infer_every <= self.chunk:
-            raise ClamError(f"a chunk of {self.chunk} lasts for {self.chunk} steps, not {infer_every}: choose fewer")
-        self.ensembler, self._infer_every = TemporalEnsembler(self.chunk, ensembling_m), infer_every
+            raise ClamError(
+                f"{infer_every} actions of a chunk asked for, it has {self.chunk}: choose from 1 to {self.chunk}"
+            )
+        self.ensembler, self.infer_every = TemporalEnsembler(self.chunk, ensembling_m), infer_every
 
     def reset(self) -> None:
         """Forget the episode."""
@@ -97,7 +99,9 @@ class Policy:
 
     @torch.inference_mode()
     def predict_chunk(self, observation: Observation) -> npt.NDArray[np.float64]:
-        """Actions for this step and the K−1 after it, clipped to the limits ``(K, A)``; call once per step.
+        """Actions for this step and the K−1 after it, clipped to the limits ``(K, A)``.
+
+        Call this or `observe` once per step.
 
         Raises:
             ClamError: the state or an image has another size than the policy was trained with, or is missing.
@@ -105,12 +109,20 @@ class Policy:
         chunk = self._actor(*self._look(observation))
         return self.spec.action.clip(chunk[0, : self.chunk].double().cpu().numpy())
 
+    def observe(self, observation: Observation) -> None:
+        """Only remember an observation: the next chunk needs the frames and the state of the steps between.
+
+        Raises:
+            ClamError: as `predict_chunk`.
+        """
+        self._look(observation)
+
     def act(self, observation: Observation) -> npt.NDArray[np.float64]:
         """The action of this step ``(A,)``: predict a chunk where one is due (see `execute`), then ensemble."""
-        if self._step % self._infer_every == 0:
+        if self._step % self.infer_every == 0:
             self.ensembler.add(self._step, self.predict_chunk(observation))
         else:
-            self._look(observation)  # the next chunk needs the frames and the state of the steps between
+            self.observe(observation)
         action = self.ensembler.action_at(self._step)
         self._step += 1
         return action

@@ -127,7 +127,7 @@ def test_ensembling_averages_all_chunks_that_foretold_a_step() -> None:
 
 def test_a_horizon_beyond_the_chunk_is_refused_and_a_shorter_chunk_shortens_it() -> None:
     policy = Counts()
-    with pytest.raises(ClamError, match="a chunk of 5 lasts for 5 steps, not 6"):
+    with pytest.raises(ClamError, match="6 actions of a chunk asked for, it has 5: choose from 1 to 5"):
         policy.execute(None, 6)
     policy.execute(None, 5)
     policy.shorten_chunk(2)

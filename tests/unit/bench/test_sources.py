@@ -21,8 +21,13 @@ from clam_core.spec import EnvironmentSpec
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point_spec: EnvironmentSpec) -> Any:
     """``make(count, source)``: numbers of the episodes that `source` takes of a replay of `count`."""
 
+    noises: list[float] = []
+
     def made(count: int, source: Source) -> list[int]:
-        def generate(env: str, task: str, kind: str, episodes: int | None, seed: int, out: Path, agent: Path) -> None:
+        def generate(
+            env: str, task: str, kind: str, episodes: int | None, seed: int, out: Path, agent: Path, noise: float = 0
+        ) -> None:
+            noises.append(noise)
             assert not out.exists() and agent.name == "agent"
             states, actions = len(point_spec.observation.names), len(point_spec.action.names)
             with StoreWriter(out, DatasetInfo(point_spec, kind), actions=True) as writer:
@@ -41,6 +46,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point_spec: Environmen
         )
         return [int(seed) for seed in store.episode_seeds]
 
+    made.noises = noises  # type: ignore[attr-defined]
     return made
 
 
@@ -54,6 +60,12 @@ def test_a_replay_is_taken_from_its_beginning_to_its_end(make: Any, count: int) 
 def test_every_seed_has_its_own_expert_episodes(make: Any) -> None:
     taken = [make(99, Source("gym", "Walker", "expert", 4, 4 * seed)) for seed in range(3)]
     assert taken == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+
+
+def test_noisy_experts_are_other_episodes(make: Any) -> None:
+    plain, noisy = (Source("gym", "Walker", "expert", 4, 4, noise=noise) for noise in (0.0, 0.1))
+    assert make(99, plain) == make(99, noisy) == [4, 5, 6, 7]
+    assert make.noises == [0.0, 0.1] and plain.folder(Path()) != noisy.folder(Path())
 
 
 def test_what_a_killed_call_left_behind_is_made_anew(make: Any, tmp_path: Path) -> None:

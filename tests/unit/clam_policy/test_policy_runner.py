@@ -18,21 +18,25 @@ class Counting:
 
     chunk = 4
 
-    def __init__(self, m: float | None = None) -> None:
+    def __init__(self, m: float | None = None, infer_every: int = 1) -> None:
         self.ensembler = TemporalEnsembler(self.chunk, m)
-        self.calls = 0
+        self.infer_every = infer_every
+        self.calls = self.observed = 0
 
     def reset(self) -> None:
-        self.calls = 0
+        self.calls = self.observed = 0
         self.ensembler.reset()
+
+    def observe(self, observation: Any) -> None:
+        self.observed += 1
 
     def predict_chunk(self, observation: Any) -> Any:
         self.calls += 1
         return self.calls + np.arange(4)[:, None] / 10
 
 
-def make(gap: float | None = None, m: float | None = None) -> PolicyRunner:
-    return PolicyRunner(Counting(m), size=2, actions=1, rate=10.0, gap=gap)
+def make(gap: float | None = None, m: float | None = None, infer_every: int = 1) -> PolicyRunner:
+    return PolicyRunner(Counting(m, infer_every), size=2, actions=1, rate=10.0, gap=gap)
 
 
 def sample(tick: float, episode: int | None = None, step: int | None = None) -> Sample:
@@ -66,6 +70,26 @@ def test_the_plan_is_the_ensemble_of_every_step_ahead() -> None:
     plan = runner.answer(sample(3)).plan[:, 0]
     assert plan == pytest.approx([(1.2 + 2.0) / 2, (1.3 + 2.1) / 2, 2.2, 2.3])
     assert len(make(m=0.0).answer(sample(1)).plan) == 1, "lockstep takes only the observation's step"
+
+
+def test_a_receding_horizon_follows_a_chunk_and_remembers_what_it_sees_meanwhile() -> None:
+    runner = make(gap=10.0, infer_every=3)
+    answers = [runner.answer(sample(tick)) for tick in (1, 2, 3, 4, 5)]
+    assert [answer.chunk is not None for answer in answers] == [True, False, False, True, False]
+    assert [answer.command.action[0] for answer in answers] == pytest.approx([1.0, 1.1, 1.2, 2.0, 2.1])
+    assert answers[1].plan[:, 0] == pytest.approx([1.1, 1.2, 1.3]), "to the end of the chunk, should none come"
+    assert runner.policy.observed == 3
+    late = runner.answer(sample(9))
+    assert late.command.action == 3.0, "a chunk that is due while observations are skipped comes with the next one"
+    runner.reset()
+    assert runner.answer(sample(10)).command.action == 1.0 and runner.policy.observed == 0
+
+
+def test_in_lockstep_a_receding_horizon_takes_one_step_at_a_time() -> None:
+    runner = make(infer_every=4)
+    actions = [runner.answer(sample(tick, episode=0, step=tick)).plan for tick in range(6)]
+    assert [len(plan) for plan in actions] == [1] * 6
+    assert [plan[0, 0] for plan in actions] == pytest.approx([1.0, 1.1, 1.2, 1.3, 2.0, 2.1])
 
 
 def test_images_reach_the_policy_beside_the_state() -> None:

@@ -108,6 +108,23 @@ def test_expert_episodes_are_those_of_the_best_policy(trained, tmp_path, caplog)
     assert store.info.provenance["policy"]["mean_return"] == max(e["mean_return"] for e in evaluations)
 
 
+def test_noise_on_an_expert_s_actions_is_its_seed_s_and_within_the_limits(trained, tmp_path):
+    agent = trained.parent / "other"
+
+    def actions(name, seed, **options):
+        generate_rl("gym", "Hopper-v5", "expert", 2, seed, tmp_path / name, agent=agent, config=CONFIG, **options)
+        store = EpisodeStore.open(tmp_path / name)
+        assert store.info.provenance["noise"] == options.get("noise", 0.0)
+        return [store.episode(index).actions for index in range(2)]
+
+    plain, noisy, again = actions("plain", 7), actions("noisy", 7, noise=0.3), actions("again", 7, noise=0.3)
+    assert 0.1 < np.abs(noisy[0][0] - plain[0][0]).mean() < 1.0, "of the same state"
+    assert all(np.array_equal(a, b) for a, b in zip(noisy, again, strict=True))
+    assert not np.array_equal(noisy[0][0], noisy[1][0]) and np.abs(noisy[0]).max() <= 1.0
+    with pytest.raises(ClamError, match="to kind expert only"):
+        generate_rl("gym", "Hopper-v5", "mixed", 2, 0, tmp_path / "x", agent=trained, config=CONFIG, noise=0.1)
+
+
 def test_an_agent_that_never_became_medium_has_no_medium_replay(trained, tmp_path):
     with pytest.raises(ClamError, match="did not become a third as good"):
         generate_rl("gym", "Hopper-v5", "medium-replay", None, 0, tmp_path / "x", agent=trained, config=CONFIG)

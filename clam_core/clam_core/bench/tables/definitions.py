@@ -10,6 +10,7 @@ from clam_core.bench.tables.recipe import EXPERT, MIXED, PLAY, SEED_STEP, new_ce
 from clam_core.bench.tables.rows import ABLATION_ROWS, IMAGE_ROWS, STATE_ROWS, Row, roles_of
 from clam_core.bench.tables.sources import Source
 from clam_core.bench.tables.table import Request, Table
+from clam_core.rl.config import AgentConfig
 
 METAWORLD = {
     ASSEMBLY: "Assembly",
@@ -77,7 +78,7 @@ def _locomotion_cell(slug: str, task: str, seed: int, request: Request) -> Cell:
         row,
         unlabeled=(Source("gym", task, "medium-replay", lived, 0),),
         labeled=(Source("gym", task, "play", labeled, 0, part=1 + seed, parts=parts),),
-        expert=(Source("gym", task, "expert", 20, 20 * seed),),
+        expert=(Source("gym", task, "expert", 20, 20 * seed, noise=AgentConfig().exploration_noise),),
     )
     return new_cell("gym", slug, row, task, seed, request, data, extra)
 
@@ -161,7 +162,7 @@ DATA_NOTE = (
 LOCOMOTION_NOTE = (
     "Data per task: a TD3 agent's replay up to a third of an expert's return, 1,000 episodes of Hopper and 200 of "
     "HalfCheetah, 100 and 20 labeled episodes of the same replay (about 12,000 and 20,000 transitions), 20 unlabeled "
-    "expert episodes of the agent's best policy."
+    "expert episodes of the agent's best policy with the noise of its training, as D4RL's experts sample their actions."
 )
 CALVIN_NOTE = (
     f"Labeled: 10 expert episodes of each of {', '.join(CALVIN_LABELED)}. The paper takes five tasks too and does not "

@@ -31,6 +31,7 @@ class Source:
     Of a trained agent's replay, which is the same whatever the seed, it takes episodes from its beginning to its end,
     at even distances. `part` i of `parts`: only from every `parts`-th episode, so that no two parts share one; the
     last is also called 0. `camera` names one or several cameras, with commas (None: the environment's usual one).
+    `noise` is that of an agent's expert episodes.
     """
 
     env: str
@@ -42,13 +43,19 @@ class Source:
     part: int = 0
     parts: int = 1
     camera: str | None = None
+    noise: float = 0.0
 
     def folder(self, root: Path) -> Path:
         """Where it lies below the folder of all benchmarks."""
         picture = f"-{self.image_size}px" if self.image_size else ""
         picture += f"-{self.camera.replace(',', '+')}" if self.camera else ""
         part = f"-part{self.part}of{self.parts}" if self.parts > 1 else ""
-        return root / "data" / f"{self.env}-{self.task}" / f"{self.kind}-{self.episodes}-{self.seed}{picture}{part}"
+        name = f"{self.kind}-{self.episodes}-{self.seed}{picture}{part}{self._noisy}"
+        return root / "data" / f"{self.env}-{self.task}" / name
+
+    @property
+    def _noisy(self) -> str:
+        return f"-noise{self.noise:g}" if self.noise else ""
 
     def make(self, root: Path, workers: int) -> float:
         """Generate it, or go on where an interrupted call stopped; the seconds that took (0: it was there).
@@ -83,7 +90,8 @@ class Source:
     def _of_agent(self, path: Path) -> None:
         if self.kind == "expert":
             # The agent's seed is the first of its expert episodes: take as many as reach the ones wanted.
-            rolled = self._lived(path.with_name(f"expert-first-{self.seed + self.episodes}"), self.seed + self.episodes)
+            first = self.seed + self.episodes
+            rolled = self._lived(path.with_name(f"expert-first-{first}{self._noisy}"), first)
             select([rolled], path, Selection(episodes=slice(self.seed, self.seed + self.episodes)))
             return
         replay = self._lived(path.with_name(f"{self.kind}-all-{AGENT_SEED}"), None)
@@ -102,7 +110,7 @@ class Source:
             partial = path.with_name(f".{path.name}.partial")
             shutil.rmtree(partial, ignore_errors=True)
             agent = path.parent / "agent"
-            generate_rl(self.env, self.task, self.kind, episodes, AGENT_SEED, partial, agent=agent)
+            generate_rl(self.env, self.task, self.kind, episodes, AGENT_SEED, partial, agent=agent, noise=self.noise)
             partial.rename(path)
         return path
 

@@ -15,7 +15,7 @@ from clam_ros.node import Node
 from clam_ros.waiting import call
 
 #: Parameters of the policy node that change what a bundle does.
-EXECUTION = ("chunk", "ensembling_m")
+EXECUTION = ("chunk", "ensembling_m", "receding_horizon")
 #: Where a transition leads.
 LEADS_TO = {
     Transition.TRANSITION_DEACTIVATE: State.PRIMARY_STATE_INACTIVE,

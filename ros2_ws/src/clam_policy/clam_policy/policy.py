@@ -54,6 +54,7 @@ class PolicyNode(Node):
         self.declare("mode", "realtime", "Stamps are wall time, or simulated time in lockstep.", choices=MODES)
         self.declare("chunk", 0, "Use only the first k actions of a chunk; 0: the bundle's.", low=0)
         self.declare("ensembling_m", math.nan, "Temporal ensembling weights exp(-m*i); nan: the bundle's.")
+        self.declare("receding_horizon", 0, "Follow k actions of a chunk, then the next one; 0: ensembling.", low=0)
         self.declare("enabled", True, "Enabled at activation, once checks pass; switch later with policy/enable.")
         self.declare("force", False, "Realtime: enable also while a check of `clam doctor BUNDLE` fails.")
         self.declare("state_topic", "", "Topic of the state; empty: joint_states if joints are enough in realtime.")
@@ -67,13 +68,18 @@ class PolicyNode(Node):
         """The policy of parameter `bundle`; tests put a fake in its place."""
         if not self.value("bundle"):
             raise ClamError("parameter 'bundle' is empty: give the folder that `clam train` wrote, RUN/bundle")
-        m, chunk = self.value("ensembling_m"), self.value("chunk")
-        return load_bundle(
+        m, chunk, horizon = self.value("ensembling_m"), self.value("chunk"), self.value("receding_horizon")
+        if horizon and not math.isnan(m):
+            raise ClamError("a receding horizon follows one chunk at a time: give receding_horizon or ensembling_m")
+        policy = load_bundle(
             self.value("bundle"),
             device=self.value("device"),
             ensembling_m=None if math.isnan(m) else m,
             chunk=chunk or None,
         )
+        if horizon:
+            policy.execute(None, horizon)
+        return policy
 
     def configure(self) -> None:
         """Load the bundle, create topics, start the worker."""
@@ -101,9 +107,7 @@ class PolicyNode(Node):
         if not self._lockstep:
             self.subscribe(String, names.EVALUATION_STATUS, lambda _: self._supervision.hear(), STREAM)
         self.every(ASK, self._look)
-        m = policy.ensembler.m
-        ensembling = "off" if m is None else f"m = {m:g}"
-        what = f"chunk {policy.chunk}, ensembling {ensembling}, {self.value('mode')}"
+        what = f"chunk {policy.chunk}, {_execution(policy)}, {self.value('mode')}"
         self.get_logger().info(f"{spec.env}/{spec.task}: {what}, sees {', '.join(self._join.streams)}")
 
     def _observe(self, policy: Policy) -> None:
@@ -242,6 +246,13 @@ class PolicyNode(Node):
             raise Refused(f"it is {age:.3f} s old, at most {self._max_age:g} s is allowed")
         if age < -self._max_age:
             raise Refused(f"its stamp lies {-age:.3f} s in the future: synchronize clocks or set use_sim_time")
+
+
+def _execution(policy: Policy) -> str:
+    """What is done with the chunks, in words."""
+    if policy.infer_every > 1:
+        return f"receding horizon of {policy.infer_every}"
+    return "ensembling off" if policy.ensembler.m is None else f"ensembling m = {policy.ensembler.m:g}"
 
 
 def main() -> int:

@@ -21,7 +21,10 @@ class ChunkPolicy(Protocol):
     def chunk(self) -> int: ...
     @property
     def ensembler(self) -> TemporalEnsembler: ...
+    @property
+    def infer_every(self) -> int: ...
     def reset(self) -> None: ...
+    def observe(self, observation: Observation) -> None: ...
     def predict_chunk(self, observation: Observation) -> Vector: ...
 
 
@@ -52,12 +55,12 @@ class Command:
 
 @dataclass(frozen=True)
 class Answer:
-    """Answer to the observation of `stamp` [ns]: the predicted chunk ``(K, A)``, and the plan: after ensembling, the
-    action of the observation's step and of those after it, `period` [ns] apart.
+    """Answer to the observation of `stamp` [ns]: the chunk ``(K, A)`` if one was predicted, and the plan: after
+    ensembling, the action of the observation's step and of those after it, `period` [ns] apart.
     """
 
     stamp: int
-    chunk: Vector
+    chunk: Vector | None
     plan: Vector
     period: int
 
@@ -98,12 +101,13 @@ class PolicyRunner:
         self._last: Sample | None = None
         self._answer: Answer | None = None
         self._first = 0
+        self._inferred: int | None = None  # step of the newest chunk
         self.resets = 0
 
     def reset(self) -> None:
         """Forget the episode; the next observation begins a new one."""
         self.policy.reset()
-        self._last = self._answer = None
+        self._last = self._answer = self._inferred = None
         self.resets += 1
 
     def answer(self, sample: Sample) -> Answer:
@@ -137,7 +141,23 @@ class PolicyRunner:
     def _predict(self, sample: Sample) -> Answer:
         self._last = sample
         step = self._step_of(sample.stamp)
-        chunk = np.asarray(self.policy.predict_chunk({"state": sample.state, **sample.images}), dtype=np.float64)
+        observation = {"state": sample.state, **sample.images}
+        chunk = None
+        if self._due(step):
+            chunk = self._chunk(observation, step)
+        else:
+            self.policy.observe(observation)
+        ensembler, ahead = self.policy.ensembler, self.policy.chunk - (step - (self._inferred or 0))
+        plan = [ensembler.action_at(step + later) for later in range(1 if self._gap is None else ahead)]
+        return Answer(sample.stamp, chunk, np.stack(plan), self._period)
+
+    def _due(self, step: int) -> bool:
+        """Whether a new chunk is: after a skipped observation perhaps later than planned."""
+        every = self.policy.infer_every
+        return every == 1 or self._inferred is None or step - self._inferred >= every
+
+    def _chunk(self, observation: Observation, step: int) -> Vector:
+        chunk = np.asarray(self.policy.predict_chunk(observation), dtype=np.float64)
         expected = (self.policy.chunk, self._actions)
         problem = f"shape {chunk.shape} instead of {expected}" if chunk.shape != expected else ""
         if not problem and not np.isfinite(chunk).all():
@@ -145,10 +165,9 @@ class PolicyRunner:
         if problem:
             self.reset()  # whatever the policy remembers may be broken too
             raise Refused(f"the policy gave {problem}")
-        ensembler, steps = self.policy.ensembler, 1 if self._gap is None else self.policy.chunk
-        ensembler.add(step, chunk)
-        plan = np.stack([ensembler.action_at(step + ahead) for ahead in range(steps)])
-        return Answer(sample.stamp, chunk, plan, self._period)
+        self.policy.ensembler.add(step, chunk)
+        self._inferred = step
+        return chunk
 
     def _step_of(self, stamp: int) -> int:
         return round((stamp - self._first) / 1e9 * self._rate)

@@ -47,7 +47,7 @@ class Sender:
                 return False
             now = self._node.get_clock().now().nanoseconds
             command = answer.command if self._lockstep else self._playout.start(answer, now)
-            if self._chunk_publisher.get_subscription_count():
+            if answer.chunk is not None and self._chunk_publisher.get_subscription_count():
                 self._chunk_publisher.publish(self._chunk_writer.message(answer.stamp, answer.chunk))
             self._send(command)
             return True

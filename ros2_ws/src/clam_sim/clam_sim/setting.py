@@ -16,7 +16,7 @@ from clam_core.errors import ClamError
 from clam_ros.node import Node
 from clam_ros.waiting import call
 
-OF_POLICY, OF_BRIDGE = ("bundle", "chunk", "ensembling_m"), ("env", "task")
+OF_POLICY, OF_BRIDGE = ("bundle", "chunk", "ensembling_m", "receding_horizon"), ("env", "task")
 PATIENCE = 5.0  # [s] for nodes that may be somebody else's, without these parameters
 
 
