@@ -19,7 +19,7 @@ Examples:
   clam generate metaworld bin-picking --kind play --episodes 50 --seed 5000 --image-size 84 --out data/play
   clam generate gym Hopper-v5 --kind medium-replay --agent data/hopper-agent --out data/hopper-replay
   clam generate gym Hopper-v5 --kind expert --episodes 20 --agent data/hopper-agent --out data/hopper-expert
-  clam generate gym Hopper-v5 --kind expert --episodes 20 --noise 0.1 --agent data/hopper-agent --out data/hopper-noisy
+  clam generate gym Hopper-v5 --kind expert --episodes 20 --explore --agent data/hopper-agent --out data/hopper-d4rl
   clam generate calvin close-drawer --kind expert --episodes 50 --out data/drawer
 """
 
@@ -60,6 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--agent", type=Path, metavar="DIR", help="folder of the agent (default: beside --out)")
     parser.add_argument(
+        "--explore", action="store_true", help="an agent's expert acts as in training, as D4RL's do: SAC samples"
+    )
+    parser.add_argument(
         "--noise", type=float, metavar="SIGMA",
         help="of an agent's expert: noise on its actions, in units of half their range (default: none)",
     )  # fmt: skip
@@ -86,8 +89,8 @@ def _from_operator(arguments: argparse.Namespace) -> GenerateReport:
         raise ClamError("a scripted operator never ends; give --episodes")
     if arguments.agent is not None:
         raise ClamError(f"{arguments.env} '{arguments.task}' has a scripted operator; leave --agent out")
-    if arguments.noise is not None:
-        raise ClamError("--noise is an agent's; a scripted operator has that of its --kind")
+    if arguments.noise is not None or arguments.explore:
+        raise ClamError("--noise and --explore are an agent's; a scripted operator has the noise of its --kind")
     if arguments.camera and not arguments.image_size:
         raise ClamError("--camera without --image-size; give the size of its images, e.g. 84")
     options: dict[str, Any] = {}
@@ -124,6 +127,7 @@ def _from_agent(arguments: argparse.Namespace) -> GenerateReport:
         arguments.seed,
         arguments.out,
         agent=arguments.agent,
+        explore=arguments.explore,
         noise=arguments.noise or 0.0,
         progress=None,
     )

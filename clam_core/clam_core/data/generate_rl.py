@@ -4,7 +4,7 @@ Kinds:
   medium-replay   all that the agent lived through until it was a third as good as an expert (D4RL; Section 4)
   play            the same: nothing in it is expert
   mixed           all that it lived through
-  expert          rollouts of its best policy, with or without noise on its actions
+  expert          rollouts of its best policy: as it acts best, as it explores, or with noise on its actions
 
 An episode that the environment ended early is as long as it was: no transition is made up.
 """
@@ -54,6 +54,7 @@ def generate_rl(
     *,
     agent: str | Path | None = None,
     config: AgentConfig | None = None,
+    explore: bool = False,
     noise: float = 0.0,
     progress: bool | None = False,
 ) -> GenerateReport:
@@ -65,20 +66,23 @@ def generate_rl(
         agent: the agent's folder, where an interrupted training goes on; None for ``.agent-TASK-SEED`` beside
             `out`, so that all kinds share one.
         config: the agent's numbers; None for the defaults.
-        noise: of kind expert, standard deviation on every action in units of half the action range. D4RL's experts
-            sample their actions; who imitates one that never errs has not seen how errors are mended.
+        explore: kind expert acts as in training, as D4RL's experts do: SAC samples its actions. Who imitates one that
+            never errs has not seen how errors are mended.
+        noise: of kind expert, standard deviation on every action in units of half the action range.
         progress: show bars; None for only on a terminal.
 
     Raises:
-        ClamError: unknown names, existing `out`, no `episodes` for kind expert, noise for another kind, fewer episodes
-            of replay than asked for, a training that never became medium, or the reinforcement-learning extra is not
-            installed.
+        ClamError: unknown names, existing `out`, no `episodes` for kind expert, `explore` or `noise` for another kind,
+            fewer episodes of replay than asked for, a training that never became medium, or the reinforcement-learning
+            extra is not installed.
     """
     out = Path(out)
     check_free(out)
     _check(env, task, kind, episodes, seed)
-    if not 0.0 <= noise <= 1.0 or (noise and kind != "expert"):
-        raise ClamError(f"noise {noise:g} for kind {kind}; give 0 to 1, and to kind expert only: replay has its own")
+    if not 0.0 <= noise <= 1.0:
+        raise ClamError(f"noise {noise:g}; give 0 to 1, in units of half the action range")
+    if (noise or explore) and kind != "expert":
+        raise ClamError(f"noise or exploration for kind {kind}; leave it out: only kind expert is without")
     from clam_core.rl.folder import AgentFolder  # needs Gymnasium
 
     config = config or AgentConfig()
@@ -98,12 +102,12 @@ def generate_rl(
         if kind == "expert":
             assert episodes is not None
             best = trained.load_best()
-            info.provenance.update({"policy": best.to_json(), "noise": noise})
+            info.provenance.update({"policy": best.to_json(), "explore": explore, "noise": noise})
             if best.normalized < EXPERT_SCORE:
                 _log.warning(
                     "the best policy of agent '%s' has normalized return %.0f: no expert", folder, best.normalized
                 )
-            chosen, count = _rollouts(trained, range(seed, seed + episodes), noise), episodes
+            chosen, count = _rollouts(trained, range(seed, seed + episodes), explore, noise), episodes
         else:
             available = reached.episodes if replay and reached else sum(1 for _ in trained.agent.replay.episodes(seed))
             count = _count(f"{kind} of {env} {task}", episodes, available)
@@ -141,8 +145,9 @@ def _spread(episodes: Iterable[Episode], count: int, available: int) -> Iterator
     return (episode for index, episode in enumerate(episodes) if index in wanted)
 
 
-def _rollouts(trained: AgentFolder, seeds: range, noise: float) -> Iterator[Episode]:
-    """Episodes of the policy, up to where the environment ends them; the noise of each is its seed's."""
+def _rollouts(trained: AgentFolder, seeds: range, explore: bool, noise: float) -> Iterator[Episode]:
+    """Episodes of the policy, up to where the environment ends them; what is random in one is its seed's."""
+    networks = trained.agent.networks
     env: Environment = trained.agent.env
     low, high = np.array(env.spec.action.low), np.array(env.spec.action.high)
     for seed in seeds:
@@ -150,7 +155,8 @@ def _rollouts(trained: AgentFolder, seeds: range, noise: float) -> Iterator[Epis
         states = [env.reset(seed)["state"]]
         actions, rewards, over = [], [], False
         while not over:
-            action = trained.agent.networks.act(states[-1].astype(np.float32))
+            state = states[-1].astype(np.float32)
+            action = networks.explore(state, rng) if explore else networks.act(state)
             if noise:
                 action = np.clip(action + noise * (high - low) / 2 * rng.standard_normal(len(low)), low, high)
             actions.append(action)

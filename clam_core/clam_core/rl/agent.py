@@ -2,7 +2,7 @@
 same agent as one that was never killed.
 
 That is why nothing here depends on a random state that a crash would lose: episode k starts from ``seed + k``,
-the noise of step n and the batches of round n come from ``(seed, n)``, and the episode that was under way is
+the exploration of step n and the batches of round n come from ``(seed, n)``, and the episode that was under way is
 replayed from its actions.
 """
 
@@ -28,7 +28,7 @@ PROGRESS_SEED = EVALUATION_SEED - 1000
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Mean return of the noiseless policy after `step` environment steps, when `episodes` were finished."""
+    """Mean return of the policy without exploration after `step` environment steps, when `episodes` were finished."""
 
     step: int
     episodes: int
@@ -111,8 +111,7 @@ class Agent:
         if self.steps < self.config.random_steps:
             action = rng.uniform(self._low, self._high)
         else:
-            noise = self.config.exploration_noise * rng.standard_normal(self._low.shape)
-            action = self.networks.act(self._state) + noise * (self._high - self._low) / 2.0
+            action = self.networks.explore(self._state, rng)
         action = np.clip(action, self._low, self._high).astype(np.float32)  # as it will be remembered
         step = self.env.step(action)
         terminated = bool(getattr(self.env, "terminated", False))

@@ -8,19 +8,22 @@ from typing import Any
 
 @dataclass(frozen=True)
 class AgentConfig:
-    """TD3 (Fujimoto et al., 2018) with half an update per environment step: simulation is cheap, updates are not.
+    """SAC (Haarnoja et al., 2018), as D4RL's agents, or TD3 (Fujimoto et al., 2018), both with half an update per
+    environment step: simulation is cheap, updates are not.
 
     Attributes:
+        algorithm: ``sac`` or ``td3``.
         total_steps: environment steps after which training ends at the latest.
         expert_score: normalized return at which it ends before that.
         random_steps: uniformly random actions at the start.
         collect: environment steps between two rounds of updates.
         updates: gradient steps in a round.
-        exploration_noise: standard deviation of the noise on every action, in units of half the action range.
+        exploration_noise: of TD3, standard deviation on every action in units of half the action range; SAC samples.
         evaluate_every: environment steps between two evaluations, each followed by a checkpoint.
         evaluation_episodes: episodes per evaluation, without noise.
     """
 
+    algorithm: str = "sac"
     total_steps: int = 1_000_000
     expert_score: float = 95.0
     random_steps: int = 10_000

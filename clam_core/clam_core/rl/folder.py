@@ -137,7 +137,7 @@ class AgentFolder:
                 raise ClamError(f"'{self.path}' is not an agent's folder; choose another --agent")
             return
         try:
-            there = json.loads(path.read_text())
+            there = {"algorithm": "td3", **json.loads(path.read_text())}  # before there was a choice
         except (OSError, ValueError) as error:
             raise ClamError(f"'{path}' cannot be read ({error}); choose another --agent") from error
         for name, value in identity.items():

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clam_core.errors import ClamError
+from clam_core.errors import ClamError, did_you_mean
 from clam_core.rl.config import AgentConfig
 
 PACKAGES = ("sbx-rl", "stable-baselines3", "jax", "jaxlib", "flax", "optax")  # whose versions decide what is learned
@@ -18,7 +18,7 @@ _XLA_FLAGS = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 
 class Networks:
-    """Actor and critics of TD3 as SBX (the JAX sibling of Stable-Baselines3) implements it: act, update, save, load.
+    """Actor and critics as SBX (the JAX sibling of Stable-Baselines3) implements SAC and TD3: act, update, save, load.
 
     Args:
         state_size: D.
@@ -26,13 +26,16 @@ class Networks:
         seed: of the initial weights.
 
     Raises:
-        ClamError: the library is not installed.
+        ClamError: the library is not installed, or there is no such algorithm.
     """
 
     def __init__(self, config: AgentConfig, state_size: int, low: Any, high: Any, seed: int) -> None:
         sbx, logger = _import()
-        self._config = config
-        self._model: Any = sbx.TD3(
+        algorithms = {"sac": sbx.SAC, "td3": sbx.TD3}
+        if config.algorithm not in algorithms:
+            raise ClamError(f"unknown algorithm '{config.algorithm}', {did_you_mean(config.algorithm, algorithms)}")
+        self._config, self._low, self._high = config, np.asarray(low), np.asarray(high)
+        self._model: Any = algorithms[config.algorithm](
             "MlpPolicy",
             _spaces(state_size, low, high),
             learning_rate=config.learning_rate,
@@ -48,6 +51,18 @@ class Networks:
         """Action ``(A,)`` for `state` ``(D,)``, without noise and within the limits."""
         action, _ = self._model.policy.predict(state, deterministic=True)
         return np.asarray(action, dtype=np.float64)
+
+    def explore(self, state: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float64]:
+        """Action ``(A,)`` as in training, within the limits: SAC samples, TD3 adds noise; by `rng` alone."""
+        if self._config.algorithm == "sac":
+            import jax
+
+            self._model.policy.key = jax.random.PRNGKey(int(rng.integers(2**31)))
+            action, _ = self._model.policy.predict(state, deterministic=False)
+            return np.asarray(action, dtype=np.float64)
+        noise = self._config.exploration_noise * rng.standard_normal(self._low.shape)
+        noisy = self.act(state) + noise * (self._high - self._low) / 2.0
+        return np.asarray(np.clip(noisy, self._low, self._high))
 
     def update(self, replay: Any) -> None:
         """One round of updates from batches that ``replay.sample(n, env)`` draws."""
@@ -76,15 +91,18 @@ class Networks:
         policy = self._model.policy
         policy.actor_state, policy.qf_state = state["actor"], state["critic"]
         self._model.key, self._model._n_updates = state["key"], int(state["updates"])
+        if self._config.algorithm == "sac":
+            self._model.ent_coef_state = state["entropy"]
 
     def _state(self) -> dict[str, Any]:
         policy = self._model.policy
-        return {
+        state = {
             "actor": policy.actor_state,
             "critic": policy.qf_state,
             "key": self._model.key,
             "updates": self._model._n_updates,
         }
+        return state | ({"entropy": self._model.ent_coef_state} if self._config.algorithm == "sac" else {})
 
 
 def _spaces(state_size: int, low: Any, high: Any) -> Any:

@@ -14,6 +14,7 @@ from clam_core.data.episode import DatasetInfo, Episode
 from clam_core.data.store import EpisodeStore
 from clam_core.data.store_writer import StoreWriter
 from clam_core.errors import ClamError
+from clam_core.rl.config import AgentConfig
 from clam_core.spec import EnvironmentSpec
 
 
@@ -21,13 +22,14 @@ from clam_core.spec import EnvironmentSpec
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point_spec: EnvironmentSpec) -> Any:
     """``make(count, source)``: numbers of the episodes that `source` takes of a replay of `count`."""
 
-    noises: list[float] = []
+    asked: list[tuple[str, bool]] = []
 
     def made(count: int, source: Source) -> list[int]:
         def generate(
-            env: str, task: str, kind: str, episodes: int | None, seed: int, out: Path, agent: Path, noise: float = 0
-        ) -> None:
-            noises.append(noise)
+            env: str, task: str, kind: str, episodes: int | None, seed: int, out: Path,
+            agent: Path, config: AgentConfig, explore: bool,
+        ) -> None:  # fmt: skip
+            asked.append((config.algorithm, explore))
             assert not out.exists() and agent.name == "agent"
             states, actions = len(point_spec.observation.names), len(point_spec.action.names)
             with StoreWriter(out, DatasetInfo(point_spec, kind), actions=True) as writer:
@@ -46,7 +48,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point_spec: Environmen
         )
         return [int(seed) for seed in store.episode_seeds]
 
-    made.noises = noises  # type: ignore[attr-defined]
+    made.asked = asked  # type: ignore[attr-defined]
     return made
 
 
@@ -62,10 +64,13 @@ def test_every_seed_has_its_own_expert_episodes(make: Any) -> None:
     assert taken == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
 
 
-def test_noisy_experts_are_other_episodes(make: Any) -> None:
-    plain, noisy = (Source("gym", "Walker", "expert", 4, 4, noise=noise) for noise in (0.0, 0.1))
-    assert make(99, plain) == make(99, noisy) == [4, 5, 6, 7]
-    assert make.noises == [0.0, 0.1] and plain.folder(Path()) != noisy.folder(Path())
+def test_another_agent_and_experts_that_explore_are_other_episodes(make: Any) -> None:
+    asked = [("td3", False), ("td3", True), ("sac", True)]
+    experts = [Source("gym", "Walker", "expert", 4, 4, agent=agent, explore=explore) for agent, explore in asked]
+    assert all(make(99, source) == [4, 5, 6, 7] for source in experts)
+    assert make.asked == asked
+    assert len({source.folder(Path()) for source in experts}) == 3
+    assert len({source.folder(Path()).parent for source in experts}) == 2, "an agent's folder for each"
 
 
 def test_what_a_killed_call_left_behind_is_made_anew(make: Any, tmp_path: Path) -> None:

@@ -46,13 +46,19 @@ def contents(path):
     ]
 
 
-def test_killed_in_mid_episode_and_resumed_it_becomes_the_same_agent(trained, tmp_path):
+@pytest.mark.parametrize("algorithm", ["sac", "td3"])
+def test_killed_in_mid_episode_and_resumed_it_becomes_the_same_agent(tmp_path, algorithm):
+    from clam_core.rl.folder import AgentFolder
+
+    config = dataclasses.replace(CONFIG, algorithm=algorithm)
+    with AgentFolder(tmp_path / "whole", "gym", "Hopper-v5", 0, config) as folder:
+        folder.train(None)
     code = f"""
 import sys
 from pathlib import Path
 from clam_core.rl.config import AgentConfig
 from clam_core.rl.folder import AgentFolder
-folder = AgentFolder(Path(sys.argv[1]), "gym", "Hopper-v5", 0, AgentConfig.from_json({CONFIG.to_json()}))
+folder = AgentFolder(Path(sys.argv[1]), "gym", "Hopper-v5", 0, AgentConfig.from_json({config.to_json()}))
 print("ready", flush=True)
 folder.train(None)
 """
@@ -64,12 +70,10 @@ folder.train(None)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert len(json.loads((path / "progress.json").read_text())) < 7
-    from clam_core.rl.folder import AgentFolder
-
-    with AgentFolder(path, *ARGUMENTS) as folder:
+    with AgentFolder(path, "gym", "Hopper-v5", 0, config) as folder:
         assert 0 < folder.agent.steps < 700
         folder.train(None)
-    assert contents(path) == contents(trained)
+    assert contents(path) == contents(tmp_path / "whole")
 
 
 def test_replay_becomes_whole_episodes_of_real_transitions(trained, tmp_path):
@@ -108,21 +112,24 @@ def test_expert_episodes_are_those_of_the_best_policy(trained, tmp_path, caplog)
     assert store.info.provenance["policy"]["mean_return"] == max(e["mean_return"] for e in evaluations)
 
 
-def test_noise_on_an_expert_s_actions_is_its_seed_s_and_within_the_limits(trained, tmp_path):
+@pytest.mark.parametrize("how", [{"noise": 0.3}, {"explore": True}], ids=["noise", "explore"])
+def test_what_is_random_in_an_expert_s_actions_is_its_seed_s_and_within_the_limits(trained, tmp_path, how):
     agent = trained.parent / "other"
 
     def actions(name, seed, **options):
         generate_rl("gym", "Hopper-v5", "expert", 2, seed, tmp_path / name, agent=agent, config=CONFIG, **options)
         store = EpisodeStore.open(tmp_path / name)
-        assert store.info.provenance["noise"] == options.get("noise", 0.0)
+        assert {name: store.info.provenance[name] for name in ("explore", "noise")} == {
+            "explore": False, "noise": 0.0, **options
+        }  # fmt: skip
         return [store.episode(index).actions for index in range(2)]
 
-    plain, noisy, again = actions("plain", 7), actions("noisy", 7, noise=0.3), actions("again", 7, noise=0.3)
+    plain, noisy, again = actions("plain", 7), actions("random", 7, **how), actions("again", 7, **how)
     assert 0.1 < np.abs(noisy[0][0] - plain[0][0]).mean() < 1.0, "of the same state"
     assert all(np.array_equal(a, b) for a, b in zip(noisy, again, strict=True))
     assert not np.array_equal(noisy[0][0], noisy[1][0]) and np.abs(noisy[0]).max() <= 1.0
-    with pytest.raises(ClamError, match="to kind expert only"):
-        generate_rl("gym", "Hopper-v5", "mixed", 2, 0, tmp_path / "x", agent=trained, config=CONFIG, noise=0.1)
+    with pytest.raises(ClamError, match="only kind expert is without"):
+        generate_rl("gym", "Hopper-v5", "mixed", 2, 0, tmp_path / "x", agent=trained, config=CONFIG, **how)
 
 
 def test_an_agent_that_never_became_medium_has_no_medium_replay(trained, tmp_path):
@@ -153,6 +160,16 @@ def test_more_steps_continue_an_agent_and_other_numbers_do_not(trained, tmp_path
         assert folder.agent.steps == 800
     with pytest.raises(ClamError, match="holds an agent with batch_size 16, not 32"):
         AgentFolder(trained, "gym", "Hopper-v5", 0, dataclasses.replace(CONFIG, batch_size=32))
+
+
+def test_a_folder_from_before_there_was_a_choice_is_of_td3(trained, tmp_path):
+    from clam_core.rl.folder import AgentFolder
+
+    shutil.copytree(trained, tmp_path / "agent")
+    there = json.loads((tmp_path / "agent/agent.json").read_text())
+    (tmp_path / "agent/agent.json").write_text(json.dumps({k: v for k, v in there.items() if k != "algorithm"}))
+    with pytest.raises(ClamError, match="holds an agent with algorithm td3, not sac"):
+        AgentFolder(tmp_path / "agent", *ARGUMENTS)
 
 
 def test_a_damaged_checkpoint_is_named(trained, tmp_path):

@@ -20,6 +20,7 @@ from clam_core.data.select import Selection, select
 from clam_core.data.store import EpisodeStore
 from clam_core.data.store_writer import StoreWriter
 from clam_core.errors import ClamError
+from clam_core.rl.config import AgentConfig
 
 AGENT_SEED = 0
 
@@ -31,7 +32,7 @@ class Source:
     Of a trained agent's replay, which is the same whatever the seed, it takes episodes from its beginning to its end,
     at even distances. `part` i of `parts`: only from every `parts`-th episode, so that no two parts share one; the
     last is also called 0. `camera` names one or several cameras, with commas (None: the environment's usual one).
-    `noise` is that of an agent's expert episodes.
+    `agent` is the algorithm of a trained one, `explore` that its expert samples its actions.
     """
 
     env: str
@@ -43,19 +44,20 @@ class Source:
     part: int = 0
     parts: int = 1
     camera: str | None = None
-    noise: float = 0.0
+    agent: str = "td3"
+    explore: bool = False
 
     def folder(self, root: Path) -> Path:
         """Where it lies below the folder of all benchmarks."""
         picture = f"-{self.image_size}px" if self.image_size else ""
         picture += f"-{self.camera.replace(',', '+')}" if self.camera else ""
         part = f"-part{self.part}of{self.parts}" if self.parts > 1 else ""
-        name = f"{self.kind}-{self.episodes}-{self.seed}{picture}{part}{self._noisy}"
-        return root / "data" / f"{self.env}-{self.task}" / name
+        place = f"{self.env}-{self.task}{'' if self.agent == 'td3' else f'-{self.agent}'}"
+        return root / "data" / place / f"{self.kind}-{self.episodes}-{self.seed}{picture}{part}{self._exploring}"
 
     @property
-    def _noisy(self) -> str:
-        return f"-noise{self.noise:g}" if self.noise else ""
+    def _exploring(self) -> str:
+        return "-explore" if self.explore else ""
 
     def make(self, root: Path, workers: int) -> float:
         """Generate it, or go on where an interrupted call stopped; the seconds that took (0: it was there).
@@ -91,7 +93,7 @@ class Source:
         if self.kind == "expert":
             # The agent's seed is the first of its expert episodes: take as many as reach the ones wanted.
             first = self.seed + self.episodes
-            rolled = self._lived(path.with_name(f"expert-first-{first}{self._noisy}"), first)
+            rolled = self._lived(path.with_name(f"expert-first-{first}{self._exploring}"), first)
             select([rolled], path, Selection(episodes=slice(self.seed, self.seed + self.episodes)))
             return
         replay = self._lived(path.with_name(f"{self.kind}-all-{AGENT_SEED}"), None)
@@ -110,7 +112,11 @@ class Source:
             partial = path.with_name(f".{path.name}.partial")
             shutil.rmtree(partial, ignore_errors=True)
             agent = path.parent / "agent"
-            generate_rl(self.env, self.task, self.kind, episodes, AGENT_SEED, partial, agent=agent, noise=self.noise)
+            config = AgentConfig(algorithm=self.agent)
+            generate_rl(
+                self.env, self.task, self.kind, episodes, AGENT_SEED, partial,
+                agent=agent, config=config, explore=self.explore,
+            )  # fmt: skip
             partial.rename(path)
         return path
 
