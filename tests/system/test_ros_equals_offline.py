@@ -30,7 +30,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", params=[(1, "null"), (5, "0.5")], ids=["one action", "chunks of 5"])
 def bundle(request: pytest.FixtureRequest, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A policy with memory (difference features), latent actions and, in one case, overlapping chunks."""
-    run, (chunk, m) = tmp_path_factory.mktemp("run"), request.param
+    run, (chunk, m) = tmp_path_factory.mktemp("trained") / "run", request.param
     overrides = [
         *(f"data.{role}={data}" for role in ("unlabeled", "labeled", "expert")),
         *("lam_training.updates=200", "policy_training.updates=200"),
