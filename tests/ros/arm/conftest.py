@@ -20,6 +20,7 @@ from clam_arm.arm_model import arm_model
 from clam_ros.stamps import to_duration, to_ns, to_time
 
 LIMITS = arm_model("wx250s").limits
+PAUSE, CATCHES_UP = 0.1, 25  # [s] of the driver, and joint states after it
 SLACK = np.array([0.02] * 6 + [0.002])  # servos sag and ring [rad, m]
 
 
@@ -109,8 +110,11 @@ class Robot:
         assert (positions >= LIMITS.low - SLACK).all() and (positions <= LIMITS.high + SLACK).all()
         stamps = np.array([to_ns(state.header.stamp) for state in self.states]) / 1e9
         assert (np.diff(stamps) > 0).all()
-        speeds = np.abs(np.diff(positions[:, :6], axis=0)) / np.maximum(np.diff(stamps), 0.02)[:, None]
-        assert speeds.max(initial=0.0) < np.pi * 1.1
+        elapsed = np.diff(stamps)
+        speeds = np.abs(np.diff(positions[:, :6], axis=0)).max(axis=1) / np.maximum(elapsed, 0.02)
+        # Where a busy machine paused, the servos catch up faster for a moment.
+        paused = np.convolve(elapsed > PAUSE, np.ones(CATCHES_UP))[: len(elapsed)] > 0
+        assert speeds[~paused].max(initial=0.0) < np.pi * 1.1
 
 
 @pytest.fixture
