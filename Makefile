@@ -41,7 +41,8 @@ browser: setup  ## what the browser tests of teleoperation need, into .venv; the
 
 test: setup lint  ## lint, then all tests that this machine can run (PYTEST_ARGS="-k name")
 ifeq ($(PYTEST_ARGS),)
-	@$(BIN)/python -m pytest -n logical --maxprocesses 8 tests/unit && unit=0 || unit=$$?; \
+	@$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile tests/unit && unit=0 || unit=$$?; \
+	[ $$unit != 2 ] || exit 2; \
 	$(BIN)/python -m pytest --ignore tests/unit && exit $$unit  # those with real time have the machine to themselves
 else
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -37,6 +37,7 @@ from clam_core.data.generate_rl import LEARNED_KINDS, generate_rl, is_learned
 from clam_core.envs import ENVS
 from clam_core.errors import ClamError
 from clam_core.operators import KINDS
+from clam_core.rl.config import ALGORITHMS, AgentConfig
 
 NAME = "generate"
 HELP = "make a dataset with a scripted operator, or a trained agent, in a simulator"
@@ -59,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--camera", metavar="NAMES", help="which camera, or several: a,b (default: the environment's usual one)"
     )
     parser.add_argument("--agent", type=Path, metavar="DIR", help="folder of the agent (default: beside --out)")
+    parser.add_argument("--algorithm", choices=ALGORITHMS, help=f"of the agent (default: {ALGORITHMS[0]})")
     parser.add_argument(
         "--explore", action="store_true", help="an agent's expert acts as in training, as D4RL's do: SAC samples"
     )
@@ -89,8 +91,8 @@ def _from_operator(arguments: argparse.Namespace) -> GenerateReport:
         raise ClamError("a scripted operator never ends; give --episodes")
     if arguments.agent is not None:
         raise ClamError(f"{arguments.env} '{arguments.task}' has a scripted operator; leave --agent out")
-    if arguments.noise is not None or arguments.explore:
-        raise ClamError("--noise and --explore are an agent's; a scripted operator has the noise of its --kind")
+    if arguments.noise is not None or arguments.explore or arguments.algorithm:
+        raise ClamError("--algorithm, --noise and --explore are an agent's; a scripted operator acts as its --kind says")
     if arguments.camera and not arguments.image_size:
         raise ClamError("--camera without --image-size; give the size of its images, e.g. 84")
     options: dict[str, Any] = {}
@@ -127,6 +129,7 @@ def _from_agent(arguments: argparse.Namespace) -> GenerateReport:
         arguments.seed,
         arguments.out,
         agent=arguments.agent,
+        config=AgentConfig(algorithm=arguments.algorithm or ALGORITHMS[0]),
         explore=arguments.explore,
         noise=arguments.noise or 0.0,
         progress=None,

@@ -82,7 +82,7 @@ def generate_rl(
     if not 0.0 <= noise <= 1.0:
         raise ClamError(f"noise {noise:g}; give 0 to 1, in units of half the action range")
     if (noise or explore) and kind != "expert":
-        raise ClamError(f"noise or exploration for kind {kind}; leave it out: only kind expert is without")
+        raise ClamError(f"--noise and --explore are of kind expert, not {kind}; leave them out")
     from clam_core.rl.folder import AgentFolder  # needs Gymnasium
 
     config = config or AgentConfig()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+ALGORITHMS = ("sac", "td3")
+
 
 @dataclass(frozen=True)
 class AgentConfig:
@@ -23,7 +25,7 @@ class AgentConfig:
         evaluation_episodes: episodes per evaluation, without noise.
     """
 
-    algorithm: str = "sac"
+    algorithm: str = ALGORITHMS[0]
     total_steps: int = 1_000_000
     expert_score: float = 95.0
     random_steps: int = 10_000

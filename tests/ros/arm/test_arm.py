@@ -17,6 +17,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from clam_arm.arm_driver import ArmDriver
 from clam_arm.arm_model import HOME, READY, SLEEP, arm_model
+from clam_core.errors import ClamError
 from clam_ros.stamps import to_ns
 
 ORDER = ["waist", "shoulder", "elbow", "forearm_roll", "wrist_angle", "wrist_rotate", "gripper", "left_finger"]
@@ -292,3 +293,11 @@ def test_what_cannot_work_ends_with_one_clear_line(start: Any, parameters: Any, 
     lines = [line for line in process.output().splitlines() if "[ERROR]" in line]
     assert len(lines) == 1 and says in lines[0], process.output()
     assert "Traceback" not in process.output()
+
+
+def test_a_horizon_of_less_than_a_period_is_refused(make_graph: Any) -> None:
+    graph = make_graph(backend="mujoco_arm", rate=10.0, horizon=0.05)
+    driver = ArmDriver()
+    graph.nodes.append(driver)
+    with pytest.raises(ClamError, match="less than one period: give at least 0.1"):
+        driver.configure()

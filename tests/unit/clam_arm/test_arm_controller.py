@@ -49,6 +49,24 @@ def test_a_move_pauses_where_the_driver_pauses(make_rig: Any) -> None:
     assert not rig.safety.counts
 
 
+def test_after_a_pause_a_move_waits_for_news_of_the_arm_but_not_for_long(make_rig: Any) -> None:
+    rig = make_rig()
+    rig.controller.move("home", HOME, rig.now)
+    rig.tick(100)
+    rig.backend.dead = True  # its messages come in a thread that was paused too
+    rig.now += 5.0
+    rig.tick(3)
+    assert rig.controller.moving == "home"
+    rig.backend.dead = False
+    rig.tick(400)
+    assert rig.controller.distance(HOME) < 1e-6 and not rig.controller.stopped
+    rig.controller.move("sleep", SLEEP, rig.now)
+    rig.tick(100)
+    rig.backend.dead = True
+    rig.tick(25)
+    assert rig.controller.stopped and not rig.controller.moving
+
+
 def test_commands_wait_for_a_move_and_do_not_disturb_it(make_rig: Any) -> None:
     rig = make_rig()
     rig.controller.move("home", HOME, rig.now)

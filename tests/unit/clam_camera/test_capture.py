@@ -139,7 +139,7 @@ def test_stop_does_not_wait_for_a_camera_that_hangs_and_no_frame_comes_after_it(
     rig.camera.hang()
     begin = time.monotonic()
     capture.stop()
-    assert time.monotonic() - begin < 1.0
+    assert time.monotonic() - begin < TIMEOUT / 2
     count = len(rig.frames)
     assert not capture.join(0.05)
     rig.camera.gate.set()

@@ -90,11 +90,14 @@ def test_a_file_of_another_evaluation_is_refused_and_left_alone(
 
 def test_bundles_that_were_executed_in_another_way_are_another_evaluation(tmp_path: Path, identity: Identity) -> None:
     file = ResultsFile(tmp_path, identity, {})
-    check_execution(file, {"chunk": "0", "ensembling_m": "nan"})
-    file.append("session", execution={"chunk": "0", "ensembling_m": "nan"})
-    check_execution(file, {"chunk": "0", "ensembling_m": "nan"})
+    execution = {"chunk": "0", "ensembling_m": "nan", "receding_horizon": "0"}
+    check_execution(file, execution)
+    file.append("session", execution={"chunk": "0", "ensembling_m": "nan"})  # of before there were horizons
+    check_execution(file, execution)
     with pytest.raises(ClamError, match=r"another evaluation \(its policy had chunk 0, not 1\)"):
-        check_execution(file, {"chunk": "1", "ensembling_m": "nan"})
+        check_execution(file, {**execution, "chunk": "1"})
+    with pytest.raises(ClamError, match="its policy had receding_horizon 0, not 3"):
+        check_execution(file, {**execution, "receding_horizon": "3"})
     file.close()
 
 

@@ -51,7 +51,7 @@ def test_the_plan_is_played_to_its_end_and_then_said_to_be_used_up_once() -> Non
     playout = Playout(PERIOD)
     commands = play(playout, 0, 990, {40: answer(0)})
     assert [action for _, action in commands] == [0, 1, 2, 3, 4]
-    with pytest.raises(Refused, match="chunk of 5 is used up"):
+    with pytest.raises(Refused, match="plan of 5 steps is used up"):
         play(playout, 990, 1500, {})
     assert play(playout, 1500, 3000, {}) == []
     assert play(playout, 3000, 3500, {3040: answer(3000)})[0] == (3040, 3000.0), "and on with the next answer"

@@ -89,6 +89,8 @@ SETTING = {"mode": "lockstep", "bundle": "/a/bundle", "weights": "1f", "ensembli
     ("setting", "seeds", "says"),
     [
         (SETTING, range(3, 9), ""),
+        (SETTING | {"receding_horizon": 0}, range(3, 9), ""),
+        (SETTING | {"receding_horizon": 3}, range(3, 9), "receding_horizon 0, not 3"),
         (SETTING | {"bundle": "/b/bundle"}, range(3, 9), "bundle /a/bundle, not /b/bundle"),
         (SETTING | {"weights": "2e"}, range(3, 9), "weights 1f, not 2e"),
         (SETTING | {"mode": "realtime"}, range(3, 9), "mode lockstep, not realtime"),

@@ -64,7 +64,7 @@ folder.train(None)
 """
     path = tmp_path / "agent"
     process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while not (path / "replay" / "00001.npz").exists() and time.monotonic() < deadline:
         time.sleep(0.005)
     os.kill(process.pid, signal.SIGKILL)
@@ -128,7 +128,7 @@ def test_what_is_random_in_an_expert_s_actions_is_its_seed_s_and_within_the_limi
     assert 0.1 < np.abs(noisy[0][0] - plain[0][0]).mean() < 1.0, "of the same state"
     assert all(np.array_equal(a, b) for a, b in zip(noisy, again, strict=True))
     assert not np.array_equal(noisy[0][0], noisy[1][0]) and np.abs(noisy[0]).max() <= 1.0
-    with pytest.raises(ClamError, match="only kind expert is without"):
+    with pytest.raises(ClamError, match="are of kind expert, not mixed"):
         generate_rl("gym", "Hopper-v5", "mixed", 2, 0, tmp_path / "x", agent=trained, config=CONFIG, **how)
 
 
@@ -168,7 +168,7 @@ def test_a_folder_from_before_there_was_a_choice_is_of_td3(trained, tmp_path):
     shutil.copytree(trained, tmp_path / "agent")
     there = json.loads((tmp_path / "agent/agent.json").read_text())
     (tmp_path / "agent/agent.json").write_text(json.dumps({k: v for k, v in there.items() if k != "algorithm"}))
-    with pytest.raises(ClamError, match="holds an agent with algorithm td3, not sac"):
+    with pytest.raises(ClamError, match="algorithm td3, not sac; choose another --agent, or --algorithm td3"):
         AgentFolder(tmp_path / "agent", *ARGUMENTS)
 
 

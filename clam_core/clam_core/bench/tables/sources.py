@@ -32,7 +32,8 @@ class Source:
     Of a trained agent's replay, which is the same whatever the seed, it takes episodes from its beginning to its end,
     at even distances. `part` i of `parts`: only from every `parts`-th episode, so that no two parts share one; the
     last is also called 0. `camera` names one or several cameras, with commas (None: the environment's usual one).
-    `agent` is the algorithm of a trained one, `explore` that its expert samples its actions.
+    `agent` is the algorithm of a trained one (TD3 by default: so were those of before there was a choice), `explore`
+    that its expert samples its actions.
     """
 
     env: str

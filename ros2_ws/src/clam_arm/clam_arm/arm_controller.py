@@ -39,7 +39,8 @@ class ArmController:
         self.stopped = False  # the last move was cancelled before its end
         self._move_speed = np.minimum(np.asarray(move_speed, dtype=np.float64), safety.limits.speed)
         self._trajectory: Trajectory | None = None
-        self._followed_at = 0.0
+        self.moves = 0  # so far; tells one from the next
+        self._followed_at = self._resumed_at = 0.0
         self.complaint = ""  # of the backend, while it cannot measure
 
     def tick(self, now: float) -> Measurement | None:
@@ -115,6 +116,7 @@ class ArmController:
             raise
         self._trajectory, self.moving, self.stopped = trajectory, name, False
         self._followed_at = now
+        self.moves += 1
 
     def cancel(self, now: float) -> None:
         """Stop whatever is under way and hold."""
@@ -165,7 +167,10 @@ class ArmController:
         if trajectory is None or now < trajectory.times[0]:
             return
         if self.moving:
-            trajectory = self._trajectory = trajectory.delayed(self._pause(now))
+            pause = self._pause(now)
+            trajectory = self._trajectory = trajectory.delayed(pause)
+            if pause and not self.safety.is_fresh(now):
+                return
         names = self.safety.limits.names
         refusal = self.safety.command(names, trajectory.at(now), now, returning=bool(self.moving))
         if refusal is not None:
@@ -177,9 +182,17 @@ class ArmController:
             self.safety.rest()
 
     def _pause(self, now: float) -> float:
-        """Seconds since the last call that one step of a move must not make up for."""
+        """Seconds since the last call that one step of a move must not make up for.
+
+        After a pause of the driver that is all, until its backend has heard of the arm again.
+        """
         elapsed, self._followed_at = now - self._followed_at, now
-        return max(0.0, elapsed - self.safety.settings.horizon)
+        settings = self.safety.settings
+        if elapsed > settings.horizon:
+            self._resumed_at = now
+        if not self.safety.is_fresh(now) and now - self._resumed_at <= settings.measurement_timeout:
+            return elapsed
+        return max(0.0, elapsed - settings.horizon)
 
     def _waits_for_silence(self, trajectory: Trajectory, now: float) -> bool:
         """A move ends a bit later if somebody commanded shortly before: who stopped for it is then obeyed at once."""

@@ -74,6 +74,9 @@ class ArmDriver(Node):
             workspace_upper=self.value("workspace_upper"),
         )
         keys = ("horizon", "command_timeout", "measurement_timeout", "startup_time", "startup_speed", "on_fast")
+        period = 1.0 / self.value("rate")
+        if self.value("horizon") < period:
+            raise ClamError(f"horizon {self.value('horizon'):g} s is less than one period: give at least {period:g}")
         safety = SafetyFilter(model.limits, model.kinematics, FilterSettings(**{key: self.value(key) for key in keys}))
         self._ready = self._checked_ready(model)
         self._controller = ArmController(self._connect(model), safety, model.speed(self.value("move_speed")))
@@ -216,9 +219,11 @@ class ArmDriver(Node):
         except Refusal as refusal:
             response.success, response.message = False, str(refusal)
             return response
-        commanded = time.monotonic()
+        commanded, mine = time.monotonic(), controller.moves
         while self.active and not controller.stopped and time.monotonic() - commanded < PATIENCE:
             await sleep(self, 0.05)
+            if controller.moves != mine:
+                break  # another move has begun since
             if controller.moving:
                 commanded = time.monotonic()
             elif controller.distance(pose) < ARRIVED:

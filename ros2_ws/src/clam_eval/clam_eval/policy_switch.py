@@ -70,10 +70,12 @@ class PolicySwitch:
         """How the node executes every bundle: its parameters `EXECUTION`, as text because one may be nan.
 
         Raises:
-            ClamError: it does not answer.
+            ClamError: it does not answer, or lacks one of them.
         """
         request = GetParameters.Request(names=list(EXECUTION))
         response = await ask(self._node, self._get_parameters, request, self._timeout)
+        if len(response.values) != len(EXECUTION):  # one unknown name makes the whole answer empty
+            raise ClamError(f"the policy node lacks one of {', '.join(EXECUTION)}: start that of this version")
         values = [
             value.integer_value if value.type == ParameterType.PARAMETER_INTEGER else value.double_value
             for value in response.values

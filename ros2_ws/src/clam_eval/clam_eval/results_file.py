@@ -149,10 +149,15 @@ def read_results(folder: Path) -> tuple[Identity, dict[str, Any], list[dict[str,
         raise ClamError(f"the header of '{path}' is not understood ({error}): choose another `out`") from error
 
 
+#: Parameters that came later, with what they were when nobody wrote them down.
+BEFORE = {"receding_horizon": "0"}
+
+
 def check_execution(results: ResultsFile, execution: dict[str, str]) -> None:
     """Raises `ClamError` when an earlier session executed bundles in another way, for example with another chunk."""
     for line in results.lines:
-        for name, value in line.get("execution", {}).items():
+        earlier = {**BEFORE, **line["execution"]} if "execution" in line else {}
+        for name, value in earlier.items():
             if execution.get(name) != value:
                 why = f"its policy had {name} {value}, not {execution.get(name)}"
                 raise ClamError(f"'{results.path}' is of another evaluation ({why}): choose another `out`")

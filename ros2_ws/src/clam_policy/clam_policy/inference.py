@@ -57,4 +57,5 @@ class Inference:
             self._trouble.refuse(str(refusal))
             return
         self._trouble.clear()
-        self._node.counters["inference last [us]"] = round((time.perf_counter() - begin) * 1e6)
+        if answer.chunk is not None:
+            self._node.counters["inference last [us]"] = round((time.perf_counter() - begin) * 1e6)

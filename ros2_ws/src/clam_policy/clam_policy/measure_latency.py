@@ -6,7 +6,8 @@ Listens to a policy that runs, on the same machine, and prints JSON:
     ros2 run clam_policy measure_latency --seconds 60 --rate 5 [--out latency.json]
 
 The stamp is that of the oldest camera image (or state) which the policy looked at; the command is taken when this
-process hears it. A period without a command is a miss.
+process hears it. A period without a command is a miss. `answers` are new chunks: with a receding horizon the other
+commands follow the last one and count as `played_out`.
 """
 
 from __future__ import annotations

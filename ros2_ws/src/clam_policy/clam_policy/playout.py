@@ -49,7 +49,7 @@ class Playout:
             try:
                 command = answer.command_at(now)
             except Refused:
-                raise Refused(f"the chunk of {len(answer.plan)} is used up and no new answer came") from None
+                raise Refused(f"the plan of {len(answer.plan)} steps is used up and no new answer came") from None
             self._answer = answer
             self._next = max(self._next + self._period, now + self._period // 2)
             return command

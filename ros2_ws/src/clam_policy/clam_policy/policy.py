@@ -54,7 +54,7 @@ class PolicyNode(Node):
         self.declare("mode", "realtime", "Stamps are wall time, or simulated time in lockstep.", choices=MODES)
         self.declare("chunk", 0, "Use only the first k actions of a chunk; 0: the bundle's.", low=0)
         self.declare("ensembling_m", math.nan, "Temporal ensembling weights exp(-m*i); nan: the bundle's.")
-        self.declare("receding_horizon", 0, "Follow k actions of a chunk, then the next one; 0: ensembling.", low=0)
+        self.declare("receding_horizon", 0, "Follow k actions of a chunk, then the next one; 0: as the bundle.", low=0)
         self.declare("enabled", True, "Enabled at activation, once checks pass; switch later with policy/enable.")
         self.declare("force", False, "Realtime: enable also while a check of `clam doctor BUNDLE` fails.")
         self.declare("state_topic", "", "Topic of the state; empty: joint_states if joints are enough in realtime.")
@@ -79,6 +79,8 @@ class PolicyNode(Node):
         )
         if horizon:
             policy.execute(None, horizon)
+            if horizon == policy.chunk > 1 and self.value("mode") == "realtime":
+                self.get_logger().warning("after its last action nothing bridges the next inference: take fewer")
         return policy
 
     def configure(self) -> None:

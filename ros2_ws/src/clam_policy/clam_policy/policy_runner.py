@@ -77,7 +77,7 @@ class Answer:
         """
         late = max(0, (now - self.stamp) // self.period)
         if late >= len(self.plan):
-            raise Refused(f"the answer is {late} steps late, the chunk holds {len(self.plan)}")
+            raise Refused(f"the answer is {late} steps late, the plan has {len(self.plan)}")
         return Command(self.stamp + late * self.period, self.plan[late])
 
 

@@ -101,6 +101,10 @@ class EpisodeLog:
         )
 
 
+#: What came later to a setting, with what it was when nobody wrote it down.
+BEFORE = {"receding_horizon": 0}
+
+
 @dataclass(frozen=True)
 class Results:
     """The results file: episodes, and the `setting` that they came of: bundle, mode and what else decides."""
@@ -134,7 +138,7 @@ def check_continues(path: Path, results: Results, setting: Mapping[str, Any], se
     """
     mend = "choose another `out`, or remove it"
     for name, here in setting.items():
-        there = results.setting.get(name)
+        there = results.setting.get(name, BEFORE.get(name))
         if there != here:
             raise ClamError(f"'{path}' has results with {name} {there}, not {here}: {mend}")
     if setting.get("bundle") is None:
