@@ -92,7 +92,7 @@ def _from_operator(arguments: argparse.Namespace) -> GenerateReport:
     if arguments.agent is not None:
         raise ClamError(f"{arguments.env} '{arguments.task}' has a scripted operator; leave --agent out")
     if arguments.noise is not None or arguments.explore or arguments.algorithm:
-        raise ClamError("--algorithm, --noise and --explore are an agent's; a scripted operator acts as its --kind says")
+        raise ClamError("--algorithm, --noise and --explore are an agent's; scripted operators act as --kind says")
     if arguments.camera and not arguments.image_size:
         raise ClamError("--camera without --image-size; give the size of its images, e.g. 84")
     options: dict[str, Any] = {}

@@ -299,5 +299,5 @@ def test_a_horizon_of_less_than_a_period_is_refused(make_graph: Any) -> None:
     graph = make_graph(backend="mujoco_arm", rate=10.0, horizon=0.05)
     driver = ArmDriver()
     graph.nodes.append(driver)
-    with pytest.raises(ClamError, match="less than one period: give at least 0.1"):
+    with pytest.raises(ClamError, match="less than one period: give at least"):
         driver.configure()
