@@ -75,9 +75,9 @@ def _locomotion_cell(slug: str, task: str, seed: int, request: Request) -> Cell:
     lived, labeled = LOCOMOTION_EPISODES[task]
     data = roles_of(
         row,
-        unlabeled=(Source("gym", task, "medium-replay", lived, 0),),
-        labeled=(Source("gym", task, "play", labeled, 0, part=1 + seed, parts=parts),),
-        expert=(Source("gym", task, "expert", 20, 20 * seed),),
+        unlabeled=(Source("gym", task, "medium-replay", lived, 0, agent="sac"),),
+        labeled=(Source("gym", task, "play", labeled, 0, part=1 + seed, parts=parts, agent="sac"),),
+        expert=(Source("gym", task, "expert", 20, 20 * seed, agent="sac", explore=True),),
     )
     return new_cell("gym", slug, row, task, seed, request, data, extra)
 
@@ -159,9 +159,9 @@ DATA_NOTE = (
     "play, experts, initial weights and evaluation layouts; BC-Expert learns from the same 50 experts with actions."
 )
 LOCOMOTION_NOTE = (
-    "Data per task: a TD3 agent's replay up to a third of an expert's return, 1,000 episodes of Hopper and 200 of "
+    "Data per task: a SAC agent's replay up to a third of an expert's return, 1,000 episodes of Hopper and 200 of "
     "HalfCheetah, 100 and 20 labeled episodes of the same replay (about 12,000 and 20,000 transitions), 20 unlabeled "
-    "expert episodes of the agent's best policy."
+    "expert episodes of the agent's best policy, which samples its actions, as D4RL's."
 )
 CALVIN_NOTE = (
     f"Labeled: 10 expert episodes of each of {', '.join(CALVIN_LABELED)}. The paper takes five tasks too and does not "
