@@ -142,10 +142,10 @@ class AgentFolder:
             raise ClamError(f"'{path}' cannot be read ({error}); choose another --agent") from error
         for name, value in identity.items():
             if name not in BOUNDS and there.get(name) != value:
-                mend = f"choose another --agent, or --algorithm {there[name]}" if name == "algorithm" else ""
+                mend = f", or --algorithm {there[name]}" if name == "algorithm" else ""
                 raise ClamError(
                     f"'{self.path}' holds an agent with {name} {there.get(name)}, not {value}; "
-                    + (mend or "choose another --agent")
+                    f"choose another --agent{mend}"
                 )
 
 

@@ -18,7 +18,7 @@ METAWORLD = {
     SHELF: "Shelf Place",
 }
 LOCOMOTION = {"HalfCheetah-v5": "HalfCheetah", "Hopper-v5": "Hopper"}
-#: Task → episodes of replay without and with actions. Hopper falls: its episodes have 115 steps, not 1,000.
+#: Task → episodes of replay without and with actions. Hopper falls: its episodes have about 150 steps, not 1,000.
 LOCOMOTION_EPISODES = {"HalfCheetah-v5": (200, 20), "Hopper-v5": (1000, 100)}
 #: From the labels of the best episodes of Walker2d's replay, one seed: a weight of 1 helped CLAM most (tried without
 #: noise); less noise on the labeled states helped CLAM a little, and VPT as little the other way.
@@ -160,7 +160,7 @@ DATA_NOTE = (
 )
 LOCOMOTION_NOTE = (
     "Data per task: a SAC agent's replay up to a third of an expert's return, 1,000 episodes of Hopper and 200 of "
-    "HalfCheetah, 100 and 20 labeled episodes of the same replay (about 12,000 and 20,000 transitions), 20 unlabeled "
+    "HalfCheetah, 100 and 20 labeled episodes of the same replay (about 15,000 and 20,000 transitions), 20 unlabeled "
     "expert episodes of the agent's best policy, which samples its actions, as D4RL's."
 )
 CALVIN_NOTE = (
