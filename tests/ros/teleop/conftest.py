@@ -39,9 +39,9 @@ TELEOP = {"secure": False, "port": 0, "token": TOKEN, "record": False, "timeout"
 class Page:
     """What a page does, without a browser: 60 messages a second about a hand, until it is told otherwise."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, squeeze: float = 0.0) -> None:
         self.position = [0.2, 1.3, -0.4]  # WebXR's axes [m]
-        self.squeeze = self.trigger = 0.0
+        self.squeeze, self.trigger = squeeze, 0.0
         self.buttons: list[str] = []
         self._press: tuple[str, float, float | None] | None = None
         self._way: tuple[Any, Any, float] | None = None  # goal, velocity, seconds left
@@ -174,7 +174,7 @@ class Arm:
         """The driver took every command, but for one on its way when somebody else called `home`."""
         self.graph.spin_for(1.2)  # a diagnostic that is newer than the last command
         facts = self.facts("arm_driver")
-        assert int(facts["refused"]) == int(facts.get("refused busy", 0)), facts
+        assert int(facts["refused"]) == int(facts.get("refused busy", 0)), "; ".join(f"{k}: {v}" for k, v in facts.items())
 
 
 class Rig:
@@ -191,8 +191,9 @@ class Rig:
         graph.spin_until(lambda: self.teleop._publish_command.get_subscription_count() > 1, what="driver matched")
         self.pages: list[Page] = []
 
-    def open(self) -> Page:
-        self.pages.append(Page(self.teleop.url))
+    def open(self, squeeze: float = 0.0) -> Page:
+        """A page whose first message already says how hard the controller is squeezed."""
+        self.pages.append(Page(self.teleop.url, squeeze))
         return self.pages[-1]
 
     def ready(self) -> Page:
@@ -225,8 +226,14 @@ class Rig:
         self.graph.spin_until(lambda: self.teleop._teleoperator.counts["messages"] > count + 5, what="messages")
 
     def squeeze(self, page: Page) -> None:
-        page.squeeze = 1.0
-        self.says(page, "engaged")
+        """Squeeze until the arm follows, and again where a machine that stood still blocked it, as anybody would."""
+
+        def engaged() -> bool:
+            state = page.status.get("state")
+            page.squeeze = 1.0 if state == "released" else page.squeeze if state == "engaged" else 0.0
+            return state == "engaged" and page.squeeze == 1.0
+
+        self.graph.spin_until(engaged, what=lambda: f"an arm that follows; the page shows {page.status}")
 
     def move(self, page: Page, offset: Any, seconds: float) -> None:
         """Move the hand by `offset` [m], in WebXR's axes, at a steady pace."""

@@ -45,7 +45,9 @@ def test_the_arm_stands_still_within_100_ms_after_letting_go_in_full_motion(make
     rig = make_rig()
     page = rig.ready()
     crept, speeds = [], []
-    for direction in (-1, 1, -1, 1, -1):
+    for direction in (-1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1):
+        if len(speeds) == 5:
+            break
         rig.squeeze(page)
         rig.move(page, [0.0, direction * 0.15, 0.0], 0.5)
         page.squeeze, released = 0.0, time.time()
@@ -54,9 +56,12 @@ def test_the_arm_stands_still_within_100_ms_after_letting_go_in_full_motion(make
         rig.graph.spin_for(0.3)
         times, path = rig.arm.path()
         speed = np.linalg.norm(np.diff(path, axis=0), axis=1) / np.diff(times)
-        speeds.append(speed[(times[1:] < released) & (times[1:] > released - 0.2)].max())
-        after = path[times > released + LIMIT]
+        before, after = speed[(times[1:] < released) & (times[1:] > released - 0.2)], path[times > released + LIMIT]
+        if not before.size or not after.size:
+            continue  # this machine stood still: nothing was measured
+        speeds.append(before.max())
         crept.append(np.linalg.norm(after - after[-1], axis=1).max())
+    assert len(speeds) == 5, f"measured {len(speeds)} times"
     assert np.median(speeds) > 0.15, f"it was in full motion: {speeds}"
     assert np.median(crept) < STILL, crept  # the median: a busy machine may be late once
     rig.arm.refused_nothing()
@@ -79,15 +84,15 @@ def test_whatever_happens_to_the_page_the_arm_holds_until_somebody_lets_go_and_s
     elif how == "lost":
         page.tracked, page.squeeze = False, 0.0  # a controller that is missing squeezes nothing
         rig.says(page, "blocked", "not tracked")
-        page.tracked, page.squeeze = True, 1.0
+        page.squeeze = 1.0
+        page.tracked = True  # after it: a message between the two would let go
     else:
         page.position = [0.6, 1.3, -0.4]
         rig.says(page, "blocked", "jumped")
     rig.graph.spin_for(0.3)
     held = rig.arm.hand
     if how in ("close", "kill"):
-        page = rig.open()
-        page.squeeze = 1.0  # opened with a squeezed controller
+        page = rig.open(squeeze=1.0)
         rig.says(page, "blocked", "let go")
     page.silent = False
     rig.move(page, [0.0, 0.1, 0.0], 0.5)
@@ -291,7 +296,7 @@ def test_the_estop_button_latches_the_driver_and_the_page_says_so(make_rig: Any)
     page.buttons = ["estop"]
     rig.says(page, "blocked", "e-stop is latched")
     page.buttons, page.squeeze = [], 0.0
-    assert rig.arm.facts("arm_driver")["state"] == "e-stop"
+    rig.graph.spin_until(lambda: rig.arm.facts("arm_driver").get("state") == "e-stop", what="the e-stop")
     rig.graph.spin_for(0.3)
     assert page.status["state"] == "blocked"
     assert rig.graph.call(Trigger, "estop_reset").success
