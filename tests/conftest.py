@@ -106,8 +106,11 @@ def nodes_of(runner: int) -> dict[str, int]:
     """Processes of the nodes that a `clam-launch` runs, by name of the node."""
     found = {}
     for task in Path(f"/proc/{runner}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            with contextlib.suppress(OSError):  # it has just ended
+        children = ""
+        with contextlib.suppress(OSError):  # it has just ended, here and below
+            children = (task / "children").read_text()
+        for child in children.split():
+            with contextlib.suppress(OSError):
                 words = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
                 found |= {word.removeprefix("__node:="): int(child) for word in words if word.startswith("__node:=")}
     return found

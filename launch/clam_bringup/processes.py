@@ -23,6 +23,8 @@ PATIENCE = {signal.SIGINT: 20.0, signal.SIGTERM: 5.0, signal.SIGKILL: 5.0}
 class Processes:
     """Started with `start`; `run`, which must follow, returns when all have ended.
 
+    A process that is slow to end, and is ended, is no failure.
+
     The first end of a process in `vital`, the first SIGINT or SIGTERM to this process, or `stop` ends all:
     SIGINT, then SIGTERM, then SIGKILL. A further signal to this process skips the rest of the current wait. A process
     with `respawn` that a signal ended before that is started again after `RESPAWN_DELAY`. All have the open files
@@ -96,8 +98,9 @@ class Processes:
                         self._put_off(name, -code)
                         continue
                     alive.discard(name)
+                    forced = len(signals) < len(PATIENCE) - 1 and -code in (signal.SIGTERM, signal.SIGKILL)
                     reported = self._report(name, code)
-                    status = status or reported
+                    status = status or (0 if forced else reported)
                     if name not in self.vital or stopping:
                         continue
                 alive -= self._due.keys()

@@ -115,7 +115,7 @@ def test_what_is_asked_wrongly_is_one_line_and_changes_nothing(make_server: Any,
         assert main([*asked, "--timeout", "60"]) == 1
         error = capsys.readouterr().err
         assert error.startswith("clam-call: error: ") and said in error and error.count("\n") == 1
-    assert main(["hime", "--timeout", "3"]) == 1
+    assert main(["hime", "--timeout", "10"]) == 1
     error = capsys.readouterr().err
     assert "no service '/hime'" in error and "did you mean '/home'? Valid: /home, /torque\n" in error
     assert server.heard == [None]
@@ -131,7 +131,7 @@ def test_a_service_that_others_wait_for_too_is_none(make_server: Any, capsys: An
     server.serve(Trigger, "home")
     server.node.create_client(Trigger, "estop")
     call("/home", timeout=TIMEOUT)
-    assert main(["estop", "--timeout", "2"]) == 1
+    assert main(["estop", "--timeout", "10"]) == 1
     assert "no service '/estop'" in (error := capsys.readouterr().err) and error.endswith("valid: /home\n")
 
 

@@ -92,8 +92,9 @@ def test_a_killed_camera_comes_back_and_arm_and_policy_live_on(robot: Robot) -> 
     before = robot.pids()
     assert {"camera", "camera_2", "arm_driver", "policy", "kitchen", "watch"} <= before.keys()
     for _ in range(2):
-        os.kill(robot.pids()["camera"], signal.SIGKILL)
-        robot.spin_until(lambda: "camera" not in robot.pids(), "end of the camera")
+        killed = robot.pids()["camera"]
+        os.kill(killed, signal.SIGKILL)
+        robot.spin_until(lambda killed=killed: robot.pids().get("camera") != killed, "end of the camera")
         for messages, what in ((robot.states, "joint states"), (robot.commands, "commands")):
             robot.more(messages, f"{what} without a camera")
         robot.spin_until(lambda: "camera" in robot.pids(), "second camera process")

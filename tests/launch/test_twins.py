@@ -25,7 +25,7 @@ from clam_core.errors import ClamError
 from ..conftest import nodes_of
 
 TIMEOUT = 180.0  # [s] generous: the machine may be busy
-DISCOVERY = 4.5  # [s] longer than the time between two announcements, as one may be lost
+DISCOVERY = 60.0  # [s] who is found ends the wait
 SIM = [sys.executable, "-m", "clam_bringup.runner", "sim", "env:=gym", "task:=Pendulum-v1"]
 BRIDGE = Node("clam_sim", "sim_bridge", "sim_bridge")
 

@@ -322,7 +322,7 @@ def test_filling_an_image_costs_less_than_half_a_millisecond() -> None:
 
 
 def test_the_measuring_tool_counts_what_is_sent_and_received() -> None:
-    command = [sys.executable, "-m", "clam_camera.measure_transport", "--only", "both", "--duration", "1", "--json"]
+    command = [sys.executable, "-m", "clam_camera.measure_transport", "--only", "both", "--duration", "5", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)["both"]

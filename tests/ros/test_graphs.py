@@ -15,7 +15,7 @@ pytest.importorskip("rclpy", reason="needs ROS 2 (rclpy)")
 
 def test_realtime_rollouts_run_on_simulated_time(start: Any, make_bundle: Any, tmp_path: Path) -> None:
     bundle = make_bundle("gym", "Pendulum-v1")
-    start("clam_sim.sim_bridge", env="gym", task="Pendulum-v1", mode="realtime", publish_clock=True, speed=2.0)
+    start("clam_sim.sim_bridge", env="gym", task="Pendulum-v1", mode="realtime", publish_clock=True, speed=1.0)
     # force: nothing comes before the rollouts begin, and then its first commands are waited for
     start("clam_policy.policy", bundle=bundle, mode="realtime", device="cpu", use_sim_time=True, force=True)
     rollouts = start("clam_sim.rollouts", episodes=1, mode="realtime", out=tmp_path / "rollouts.json")

@@ -86,8 +86,12 @@ def test_with_a_robot_it_drives_the_arm_and_there_is_no_bridge(
         return int(facts().get("/arm_driver", {}).get("commands", 0)) > 20
 
     graph.spin_until(commanded, what="commands")
-    assert facts().keys() >= {"/kitchen", "/arm_driver", "/camera", "/camera_2", "/policy"}
-    assert "/sim_bridge" not in facts() and facts()["/policy"]["message"] == "commanding"
+    nodes = {"/kitchen", "/arm_driver", "/camera", "/camera_2", "/policy"}
+    graph.spin_until(
+        lambda: facts().keys() >= nodes and facts()["/policy"]["message"] == "commanding",
+        what="diagnostics of all nodes",
+    )
+    assert "/sim_bridge" not in facts()
     positions = np.array([state.position[:7] for state in states])
     slack = np.array([0.02] * 6 + [0.002])
     assert (positions > np.array(ACTION.low) - slack).all() and (positions < np.array(ACTION.high) + slack).all()

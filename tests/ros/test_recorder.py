@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import struct
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,21 @@ def test_every_episode_is_a_bag_and_an_episode_file(make_graph: Any, tmp_path: P
         assert (episode["success"], episode["complete"], episode["dropped"]) == (success, True, 0)
         assert episode["messages"] == count(bag)
         assert episode["start"] < episode["stop"]
+
+
+def test_what_was_sent_before_the_stop_is_in_the_bag_though_the_recorder_stood_still(
+    make_graph: Any, tmp_path: Path
+) -> None:
+    graph, source, recorder = record(make_graph, tmp_path)
+    assert call(graph, "start")[0]
+    client = graph.probe.create_client(Trigger, "record/stop")
+    graph.spin_until(client.service_is_ready)
+    source.send(200)
+    answer = client.call_async(Trigger.Request())
+    graph.spin_until(lambda: recorder._tail is not None, what="the stop to be asked for")
+    time.sleep(1.0)
+    graph.spin_until(answer.done, what="an answer")
+    assert set(count(tmp_path / "episode_0000").values()) == {200}
 
 
 def test_messages_in_the_bag_are_those_that_were_sent(make_graph: Any, tmp_path: Path) -> None:

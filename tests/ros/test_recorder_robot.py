@@ -126,13 +126,19 @@ def test_an_episode_holds_all_streams_and_says_what_they_were(robot: Any, tmp_pa
 def test_the_status_topic_says_what_the_documentation_promises(robot: Any, tmp_path: Path) -> None:
     graph, _, statuses = robot(kind="play")
     begin(graph, statuses)
-    graph.spin_until(lambda: statuses[-1]["state"] == "recording" and statuses[-1]["seconds"] > 1.0)
+
+    def steady() -> bool:
+        """A second or more of an episode in which this machine did not stand still."""
+        now = statuses[-1]
+        joints = now["topics"].get("/joint_states", {"ok": False})
+        return now["state"] == "recording" and now["seconds"] > 1.0 and joints["ok"] and not now["warnings"]
+
+    graph.spin_until(steady, what="a steady second")
     status = statuses[-1]
     assert (status["episode"], status["kept"], status["task"], status["kind"]) == ("episode_0000", 0, "reach", "play")
     assert status["disk_left_bytes"] > 0 and status["minutes_left"] > 0
     assert status["topics"]["/joint_states"]["expected"] == RATE
     assert status["topics"]["/joint_states"]["rate"] == pytest.approx(RATE, rel=0.5)
-    assert status["topics"]["/joint_states"]["ok"] is True
     assert status["topics"]["/command"]["expected"] is None
     assert isinstance(status["warnings"], list) and status["refusals"] == []
     assert call(graph, "stop")[0]
@@ -146,11 +152,10 @@ def test_a_topic_that_is_not_as_it_should_be_is_named_and_nothing_begins(robot: 
     assert call(graph, "discard")[0]
     machine.slow = True
     graph.spin_until(lambda: any("comes at" in reason for reason in statuses[-1]["refusals"]), what="the rate")
-    started, message = call(graph, "start")
-    assert not started and "/camera/front/compressed comes at" in message and "\n" not in message
+    wanted = "/camera/front/compressed comes at"
+    graph.spin_until(lambda: wanted in (message := call(graph, "start")[1]) and "\n" not in message, what=wanted)
     machine.slow, machine.zero_stamps = False, True
-    graph.spin_until(lambda: "has stamp 0" in call(graph, "start")[1], what="the stamp")
-    assert "/joint_states has stamp 0" in call(graph, "start")[1]
+    graph.spin_until(lambda: "/joint_states has stamp 0" in call(graph, "start")[1], what="the stamp")
     assert not list((tmp_path / "out").glob("episode_*"))
 
 
@@ -167,13 +172,13 @@ def test_a_rate_that_sags_is_a_warning_and_marks_the_episode(robot: Any, tmp_pat
     graph, machine, statuses = robot()
     begin(graph, statuses)
     machine.slow = True
-    graph.spin_until(lambda: bool(statuses[-1]["warnings"]), what="a warning")
-    assert statuses[-1]["warnings"][0].startswith("/camera/front/compressed comes at")
+    wanted = "/camera/front/compressed comes at"
+    graph.spin_until(lambda: any(said.startswith(wanted) for said in statuses[-1]["warnings"]), what=wanted)
     machine.slow = False
     graph.spin_until(lambda: not statuses[-1]["warnings"], what="its end")
     assert call(graph, "stop")[0]
-    (sag, *_) = yaml.safe_load((tmp_path / "out/episode_0000/episode.yaml").read_text())["sags"]
-    assert sag["topic"] == "/camera/front/compressed"
+    sags = yaml.safe_load((tmp_path / "out/episode_0000/episode.yaml").read_text())["sags"]
+    (sag, *_) = [sag for sag in sags if sag["topic"] == "/camera/front/compressed"]
     assert sag["expected"] == RATE and sag["lowest"] < 0.5 * RATE and sag["from"] < sag["to"]
 
 

@@ -71,6 +71,7 @@ def session(tmp_path: Path) -> Iterator[tuple[Operator, Path]]:
         pytest.skip("needs OpenGL without a display (apt-get install libegl1)")
     out = tmp_path / "bags"
     options = {"robot": "mujoco", "task": "reach-block", "kind": "play", "input": "script", "rate": RATE}
+    options["rate_tolerance"] = 0.9  # the machine may be busy
     arguments = [f"{name}:={value}" for name, value in {**options, "width": 96, "height": 72, "out": out}.items()]
     launched = subprocess.Popen(
         [sys.executable, "-m", "clam_bringup.runner", "record", *arguments],

@@ -43,10 +43,10 @@ def make_robot(make_graph: Callable[..., Any], robot_of: Any) -> Callable[..., A
 def test_joint_states_come_at_50_hz_in_the_order_of_the_real_arm(make_robot: Any) -> None:
     robot = make_robot()
     assert list(robot.states[-1].name) == ORDER
-    begin, count = to_ns(robot.states[-1].header.stamp), len(robot.states)
-    robot.graph.spin_until(lambda: len(robot.states) >= count + 100, what="100 joint states")
-    rate = 100e9 / (to_ns(robot.states[count + 99].header.stamp) - begin)
-    assert 35 < rate < 55, rate
+    count = len(robot.states)
+    robot.graph.spin_until(lambda: len(robot.states) > count + 100, what="100 joint states")
+    periods = np.diff([to_ns(state.header.stamp) for state in robot.states[count : count + 101]]) / 1e9
+    assert periods.mean() > 1 / 55 and np.median(periods) < 1 / 35, periods  # one pause makes only the mean long
     gap, left, right = robot.states[-1].position[6:]
     assert left == pytest.approx(gap / 2) and right == pytest.approx(-gap / 2)
     assert robot.positions[:6] == pytest.approx(SLEEP, abs=0.02)
@@ -110,10 +110,21 @@ def test_commands_out_of_the_workspace_are_refused(make_robot: Any) -> None:
 
 def test_a_silent_policy_makes_the_arm_hold(make_robot: Any) -> None:
     robot = make_robot(command_timeout=0.3)
-    robot.command(robot.positions + np.array([0.2, 0, 0, 0, 0, 0, 0]))
-    robot.says("state", "active")
-    robot.refused("command_timeout")
+    goal = robot.positions + np.array([0.2, 0, 0, 0, 0, 0, 0])
+
+    def active() -> bool:
+        robot.command(goal)  # more than one where a busy machine is silent for so long itself
+        return bool(robot.facts().get("state") == "active")
+
+    def silences() -> int:
+        return int(robot.facts().get("refused command_timeout", 0))
+
+    robot.graph.spin_until(active, what="an arm that follows")
+    before = silences()
+    robot.graph.spin_until(lambda: silences() > before, what="the silence to be noticed")
+    robot.refused("command_timeout", silences())
     robot.says("state", "hold")
+    robot.comes_to_rest()
     robot.stays()
 
 
@@ -143,7 +154,7 @@ def test_an_estop_stops_a_move_latches_and_is_reset_explicitly(make_robot: Any) 
 
 
 def test_a_commander_that_goes_on_through_an_estop_and_torque_moves_nothing(make_robot: Any) -> None:
-    robot = make_robot(command_timeout=1.0)
+    robot = make_robot()
     timer = robot.swing(0.5)
     robot.graph.spin_until(lambda: abs(robot.positions[0]) > 0.1, what="the arm under way")
     assert robot.graph.call(Trigger, "estop").success
@@ -161,7 +172,7 @@ def test_a_commander_that_goes_on_through_an_estop_and_torque_moves_nothing(make
         assert robot.facts()["level"] == b"\x01" and int(robot.facts()["refused went_on"]) > 0
         robot.stays(1.0)
     robot.graph.probe.destroy_timer(timer)
-    robot.graph.spin_for(2.0)  # the pause
+    robot.graph.spin_for(TIMES["command_timeout"] + 1.0)  # the pause
     start, robot.diagnostics[:] = len(robot.states), []
     goal = robot.positions + np.array([0.1, 0, 0, 0, 0, 0, 0])
     robot.command(goal)
@@ -212,10 +223,10 @@ def test_ready_is_where_rollouts_begin_with_the_gripper_open(make_robot: Any) ->
 
 
 def test_a_whole_trajectory_is_executed_and_a_bad_one_refused_as_a_whole(make_robot: Any) -> None:
-    robot = make_robot()
+    robot = make_robot(horizon=0.5)  # where the machine pauses, the trajectory is not too fast afterwards
     here = robot.positions
     first, second = here + np.array([0.5, 0.3, 0, 0, 0, 0, 0]), here + np.array([-0.3, 0.3, 0, 0, 0.3, 0, 0.02])
-    robot.command(first, second, times=(1.0, 2.0))
+    robot.command(first, first, second, times=(1.0, 4.5, 6.0))  # no pause is so long that nobody sees the first
     robot.graph.spin_until(lambda: robot.positions[0] > 0.4, what="the first point")
     robot.graph.spin_until(lambda: np.abs(robot.positions - second).max() < 0.03, what="the last point")
     robot.says("state", "hold")

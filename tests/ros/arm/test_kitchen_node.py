@@ -18,8 +18,11 @@ pytest.importorskip("clam_description")
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from clam_core.envs.kitchen_spec import STATE_NAMES
+from clam_core.envs.kitchen_spec import ACTION, STATE_NAMES
+from clam_core.envs.kitchen_tasks import READY
+from clam_ros.node import OK, WARN
 from clam_ros.stamps import to_ns
 from clam_sim.kitchen_world import Kitchen
 
@@ -58,6 +61,16 @@ def test_every_reset_takes_the_next_seed_or_the_one_that_was_set(make_graph: Any
     (result,) = node.set_parameters([Parameter("seed", Parameter.Type.INTEGER, 100)])
     assert result.successful, result.reason
     assert [reset(), reset()] == [100, 101]
+
+
+def test_a_kitchen_that_was_held_up_itself_does_not_miss_its_commander(make_graph: Any) -> None:
+    node = make_graph().add(Kitchen())
+    point = JointTrajectoryPoint(positions=[*READY, 0.05])
+    node._on_setpoint(JointTrajectory(joint_names=list(ACTION.names), points=[point]))
+    time.sleep(2.5)  # and setpoints wait to be heard
+    assert node.diagnose()[0] == OK
+    said = [node.diagnose() for _ in range(2)]
+    assert said[0][0] == OK and said[1][0] == WARN and "nobody has commanded the arm for 3 s" in said[1][1]
 
 
 def test_without_mujoco_a_kitchen_is_one_line() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
-import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -33,21 +33,13 @@ TOKEN = "a-token-for-tests"
 WIDE = {"workspace_lower": "[-2.0, -2.0, -2.0]", "workspace_upper": "[2.0, 2.0, 2.0]"}
 
 
-@pytest.fixture
-def port() -> int:
-    """One that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_killed_evaluation_goes_on_where_it_stopped_and_repeats_or_loses_nothing(
     make_graph: Callable[..., Any], bundles: tuple[Path, Path], launch: Any, display: Any, tmp_path: Path
 ) -> None:
     graph, out = make_graph(), tmp_path / "evaluation"
-    arguments = {"bundles": f"[{bundles[0]}, {bundles[1]}]", "task": "push-button", "rollouts": 2, "steps": 10}
+    arguments = {"bundles": f"[{bundles[0]}, {bundles[1]}]", "task": "push-button", "rollouts": 2, "steps": 30}
     arguments |= {"width": 64, "height": 48, "rate": 10.0, "device": "cpu"}
     process, log = launch(out, **arguments)
 
@@ -66,8 +58,7 @@ def test_a_killed_evaluation_goes_on_where_it_stopped_and_repeats_or_loses_nothi
 
     process, log = launch(out, **arguments)
     graph.spin_until(lambda: process.poll() is not None, PATIENCE, "the end of the evaluation")
-    busy = "[policy] ended with status 143" in log.read_text()  # torch takes longer to end than the runner waits
-    assert (process.returncode == 0 or busy) and "Traceback" not in log.read_text(), log.read_text()
+    assert process.returncode == 0 and "Traceback" not in log.read_text(), log.read_text()
     assert (out / "results.jsonl").read_bytes().startswith(before)
     identity, _, lines = read_results(out)
     done = [line for line in lines if line["type"] == "rollout"]
@@ -75,7 +66,7 @@ def test_a_killed_evaluation_goes_on_where_it_stopped_and_repeats_or_loses_nothi
     for line, trial in zip(done, make_plan(2, 2, 1_000_000), strict=True):
         assert (line["layout"], line["seed"]) == (trial.layout, trial.seed)
         assert line["bundle"] == identity.bundles[trial.contender].digest
-        assert line["steps"] == 10 and 5 < line["commands"] < 15 and line["score"] in (0.0, 0.5)
+        assert line["steps"] == 30 and line["commands"] > 0 and line["score"] in (0.0, 0.5)
     assert [line["type"] for line in lines].count("session") == 2
     report = json.loads((out / "report.json").read_text())
     assert [len(bundle["scores"]) for bundle in report["bundles"]] == [2, 2]
@@ -92,12 +83,13 @@ class Operator:
 
     def __init__(self, url: str) -> None:
         self.status: dict[str, Any] = {}
-        self._url, self._pressed = url, list[str]()
+        self._url, self._pressed = url, list[tuple[str, str]]()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
         self._thread.start()
 
-    def press(self, button: str) -> None:
-        self._pressed.append(button)
+    def press(self, button: str, place: str) -> None:
+        """Press it once the page shows this place."""
+        self._pressed.append((button, place))
 
     async def _run(self) -> None:
         import aiohttp
@@ -109,8 +101,8 @@ class Operator:
             async with session.ws_connect(f"{self._url}socket", headers=origin) as web:
                 async for message in web:
                     self.status = json.loads(message.data)
-                    if self._pressed:
-                        button = {"type": "input", "sequence": 1, "stamp": 1.0, "button": self._pressed.pop(0)}
+                    if self._pressed and self._pressed[0][1] in self.status["place"]:
+                        button = {"type": "input", "sequence": 1, "stamp": 1.0, "button": self._pressed.pop(0)[0]}
                         button["number"] = self.status["number"]
                         await web.send_str(json.dumps(button))
 
@@ -118,7 +110,7 @@ class Operator:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_person_scores_by_page_and_service_and_what_the_robot_spoils_is_repeated(
-    make_graph: Callable[..., Any], start: Any, make_bundle: Any, display: Any, tmp_path: Path, port: int
+    make_graph: Callable[..., Any], start: Any, make_bundle: Any, display: Any, tmp_path: Path
 ) -> None:
     """As with a real robot: nothing but an arm, which no simulator resets or scores."""
     graph, out = make_graph(), tmp_path / "evaluation"
@@ -130,20 +122,21 @@ def test_a_person_scores_by_page_and_service_and_what_the_robot_spoils_is_repeat
         robot="interbotix",
         bundle=make_bundle("kitchen", "push-button", sees=ACTION.names),
         rollouts=2,
-        steps=20,
+        steps=40,
         out=out,
         camera='""',
         operator="somebody",
         secure=False,
-        port=port,
+        port=0,
         token=TOKEN,
     )
 
     until = display(graph, lambda: "" if evaluator.popen.poll() is None else evaluator.output()).until
     until("scene", "rollout 1 of 2")
     assert not graph.call(Trigger, "evaluation/score_1").success, "nothing has run yet"
-    operator = Operator(f"http://localhost:{port}/{TOKEN}/")
-    operator.press("scene_ready")
+    (url,) = set(re.findall(rf"http://localhost:\d+/{TOKEN}/", evaluator.output()))
+    operator = Operator(url)
+    operator.press("scene_ready", "rollout 1 of 2")
     until("running", "rollout 1 of 2")
     assert graph.call(SetBool, "torque", SetBool.Request(data=False)).success  # the arm fails, not the policy
     until("barred", "attempt 2")
@@ -160,12 +153,12 @@ def test_a_person_scores_by_page_and_service_and_what_the_robot_spoils_is_repeat
     until("scoring", "attempt 2")
     graph.spin_until(lambda: operator.status["state"] == "scoring", PATIENCE, "the same on the page")
     assert operator.status["remaining"] == 0 and "score_half" in operator.status["buttons"]
-    operator.press("score_half")
+    operator.press("score_half", "attempt 2")
     until("scene", "rollout 2 of 2")
     assert graph.call(Trigger, "evaluation/correct_1").success
-    operator.press("scene_ready")
+    operator.press("scene_ready", "rollout 2 of 2")
     until("running", "rollout 2 of 2")
-    operator.press("estop")
+    operator.press("estop", "rollout 2 of 2")
     until("scoring", "rollout 2 of 2")
     assert not graph.call(Trigger, "home").success, "the driver has latched it"
     assert graph.call(Trigger, "evaluation/score_0").success

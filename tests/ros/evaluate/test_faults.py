@@ -219,8 +219,7 @@ def test_a_camera_that_hangs_or_is_killed_spoils_its_rollout_and_only_that(
     os.kill(nodes_of(process.pid)["camera"], signal.SIGKILL)
     graph.spin_until(lambda: process.poll() is not None, PATIENCE, "the end of the evaluation")
     text = log.read_text()
-    busy = "[policy] ended with status 143" in text  # torch takes longer to end than the runner waits
-    assert (process.returncode == 0 or busy) and "Traceback" not in text, text
+    assert process.returncode == 0 and "Traceback" not in text, text
     assert "[camera] was ended by signal 9: it starts again in 2 s" in text
     assert all(f"[{name}] was ended" not in text for name in ("arm_driver", "policy", "evaluator"))
     done = [line for line in read_results(out)[2] if line["type"] == "rollout"]

@@ -115,6 +115,20 @@ def test_the_end_of_a_vital_process_or_a_stop_ends_all_also_while_one_waits_to_s
         assert len(camera.file.read_text().split()) == 1
 
 
+def test_one_that_is_slow_to_end_is_ended_and_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(module.PATIENCE, signal.SIGINT, 0.5)
+    processes, policy = Processes(), Shell(tmp_path / "policy", f"trap '' INT; touch {tmp_path}/ready; sleep 600")
+    processes.start("policy", policy.command)
+    policy.started(1)
+    while not (tmp_path / "ready").exists():
+        time.sleep(0.02)
+    processes.start("job", ["true"], vital=True)
+    assert processes.run() == 0
+    assert "[policy] ended with status 143" in capfd.readouterr().out
+
+
 @pytest.mark.parametrize("outlet", ["closed", "full", "latin-1"])
 def test_a_process_goes_on_where_nobody_can_take_what_it_says(outlet: str, tmp_path: Path) -> None:
     """More than a pipe holds, to a reader that has gone, a full disk, or a terminal that lacks the characters."""

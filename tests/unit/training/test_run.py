@@ -102,7 +102,10 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(config: Config, t
     # Killed as the operating system kills, in updates, evaluations and checkpoints, wherever the moment falls.
     config = replace(config, checkpoint_every=5)
     run, kills = tmp_path / "killed", 0
-    while not (run / "result.json").exists():
+    while not (run / "result.json").exists() or kills < 3:
+        if (run / "result.json").exists():  # it was too quick to be killed: this machine stood still
+            shutil.rmtree(run)
+            kills = 0
         resume = ["--resume"] * (run / "config.yaml").exists()
         if run.exists() and not resume:
             shutil.rmtree(run)  # killed before there was anything to resume
@@ -114,7 +117,6 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_weights(config: Config, t
             process.send_signal(signal.SIGKILL)
             kills += 1
         assert process.wait() in (0, -signal.SIGKILL)
-    assert kills >= 3
     assert subprocess.run(clam_train(config, tmp_path / "whole"), env=ONE_THREAD).returncode == 0
     assert same_weights(tmp_path / "whole", run)
 

@@ -41,6 +41,7 @@ VARIANTS = {
 }
 SETTLE = 1.0  # [s] for subscribers that know of the publishers later than these of them, and for the last messages
 MATCH = 30.0  # [s] for discovery
+REST = 10  # looks without a message, after which no more are waiting
 
 
 def publish(node: Node, duration: float) -> dict[str, Any]:
@@ -103,8 +104,11 @@ def subscribe(node: Node) -> dict[str, Any]:
         closed.set()
 
     threading.Thread(target=watch, daemon=True).start()
-    while not closed.is_set():
+    silent = 0
+    while not closed.is_set() or silent < REST:  # looks, not seconds: on a busy machine messages are still waiting
+        count = sum(map(len, latencies.values()))
         executor.spin_once(timeout_sec=0.05)
+        silent = silent + 1 if sum(map(len, latencies.values())) == count else 0
     return {
         topic: {
             "received": len(stamps[topic]),

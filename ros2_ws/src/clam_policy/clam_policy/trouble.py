@@ -22,17 +22,16 @@ class Trouble:
 
     def refuse(self, reason: str) -> None:
         """An observation or an answer is not good enough."""
+        self.fault = reason  # before it is counted: whoever sees the count may ask why
         self._node.counters["refused"] += 1
         self._throttle.say(self._node.get_logger().warning, f"no command: {reason}")
-        self.fault = reason
 
     def fail(self, error: Exception) -> None:
         """The policy raised something."""
+        self.error = reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         self._node.counters["failures"] += 1
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         trace = "" if isinstance(error, ClamError) else "\n" + "".join(traceback.format_exception(error))
         self._throttle.say(self._node.get_logger().error, f"no command: {reason}", trace)
-        self.error = reason
 
     def clear(self) -> None:
         """A sound answer came, or somebody switched the policy."""

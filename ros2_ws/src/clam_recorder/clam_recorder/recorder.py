@@ -26,6 +26,7 @@ from clam_recorder.recipe import Recipe
 from clam_recorder.recording_session import Answer, RecordingSession
 from clam_recorder.status_view import make_view
 from clam_recorder.subscriptions import Subscriptions
+from clam_recorder.tail import LOOKS, Tail
 from clam_recorder.topic_monitor import BEAT, Limits, TopicMonitor
 from clam_ros import names
 from clam_ros.messages import Status, StatusReader
@@ -51,7 +52,7 @@ class Recorder(Node):
         self._lock: IO[str] | None = None
         self._heard: Subscriptions | None = None
         self._view: Any = None
-        self._last_message = 0.0
+        self._tail: Tail | None = None
         self._throttle = Throttle()
 
     def configure(self) -> None:
@@ -151,12 +152,14 @@ class Recorder(Node):
     def _on_message(self, topic: str, data: bytes) -> None:
         if self._heard is None:
             return  # it was on its way during a cleanup
-        self._last_message = time.monotonic()
+        arrived = time.monotonic()
         now, age, kind = self._now(), None, self._heard.types[topic]
+        stamp = stamp_of(data) if kind in recorded_topics.STAMPED else 0
         if topic in self._rated and kind in recorded_topics.STAMPED:
-            stamp = stamp_of(data)
             age = (now - stamp) * 1e-9 if stamp else float("inf")
-        self._monitor.note(topic, self._last_message, len(data), age)
+        if self._tail is not None:
+            self._tail.hear(topic, stamp)
+        self._monitor.note(topic, arrived, len(data), age)
         if self._session is not None and self._session.episode is not None:
             self._session.episode.write(topic, now, data, kind)
 
@@ -227,7 +230,7 @@ class Recorder(Node):
         if isinstance(episode, Answer):
             return episode
         if keep:
-            await self._wait_until_quiet()
+            await self._wait_for_the_tail()
         if session.episode is episode:  # and not ended by a deactivation meanwhile
             self._mark("stop" if keep else "discard")
             episode.end(keep=keep)
@@ -242,15 +245,15 @@ class Recorder(Node):
         while not episode.ended:
             await sleep(self, 0.002)
 
-    async def _wait_until_quiet(self) -> None:
-        """Until the tail is in: no message for `quiet_time`, at most four times that where topics never rest."""
-        quiet, begin = self.value("quiet_time"), time.monotonic()
-        while True:
-            now = time.monotonic()
-            rest = min(quiet - (now - max(begin, self._last_message)), 4 * quiet - (now - begin))
-            if rest <= 0:
-                return
-            await sleep(self, rest)
+    async def _wait_for_the_tail(self) -> None:
+        """Until what was sent before the stop is in, as far as stamps and `quiet_time` can tell."""
+        self._tail = Tail(self._now())
+        try:
+            await sleep(self, self.value("quiet_time") / LOOKS)
+            while not self._tail.look(self._now()):
+                await sleep(self, self.value("quiet_time") / LOOKS)
+        finally:
+            self._tail = None
 
     async def _on_success(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Mark the running episode, or the last one that was kept."""

@@ -70,8 +70,8 @@ class Life:
 
     def kill(self) -> int:
         """SIGKILL; the time [ns]."""
-        self._recorder.send_signal(signal.SIGKILL)
         now = time.time_ns()
+        self._recorder.send_signal(signal.SIGKILL)
         self.close()
         return now
 

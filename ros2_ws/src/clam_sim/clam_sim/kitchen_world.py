@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MAX_SEED = 2**31 - 1
 REMEMBERED = 2.0  # [s] lost time and a refused setpoint are a warning for so long
-FORSAKEN = 2.0  # [s] without a setpoint: a driver sends one 50 times a second, also to hold
+FORSAKEN = 2  # looks without a setpoint, one a second: a driver sends one 50 times a second, also to hold
 
 
 class Kitchen(Node):
@@ -52,7 +52,7 @@ class Kitchen(Node):
         """Build the kitchen; topics and services."""
         self._attempt = self._step = 0
         self._lost, self._faults = 0.0, dict[str, tuple[str, float]]()  # of each kind the last, and when it was
-        self._commanded_at: float | None = None
+        self._looks: int | None = None  # since the last setpoint; None: there was none yet
         import_mujoco("the toy kitchen")
         from clam_core.envs.kitchen_world import KitchenWorld
 
@@ -83,7 +83,10 @@ class Kitchen(Node):
         self._world = None
 
     def diagnose(self) -> tuple[bytes, str]:
-        """Warns while the machine is too slow, setpoints are refused, or nobody sends any more."""
+        """Warns while the machine is too slow, setpoints are refused, or nobody sends any more.
+
+        For the latter looks are counted and not seconds: where this node itself was held up, setpoints wait to be heard.
+        """
         world, now = self._world, time.monotonic()
         if world is None or not self.active:
             return OK, "inactive"
@@ -92,9 +95,10 @@ class Kitchen(Node):
         if world.lost > self._lost:
             self._lost, self._faults["time"] = world.lost, ("time was lost: the machine is too slow", now)
         faults = [text for text, at in self._faults.values() if now - at < REMEMBERED]
-        silent = 0.0 if self._commanded_at is None else now - self._commanded_at
-        if silent > FORSAKEN and world.has_torque:
-            faults.append(f"nobody has commanded the arm for {silent:.0f} s: is its driver running?")
+        if self._looks is not None:
+            self._looks += 1
+            if self._looks > FORSAKEN and world.has_torque:
+                faults.append(f"nobody has commanded the arm for {self._looks} s: is its driver running?")
         if faults:
             return WARN, "; ".join(faults)
         return OK, f"score {world.score:g}" + ("" if world.has_torque else ", without torque")
@@ -132,12 +136,12 @@ class Kitchen(Node):
     def _on_setpoint(self, message: JointTrajectory) -> None:
         if not self.active or self._world is None:
             return
-        self._commanded_at = time.monotonic()
+        self._looks = 0
         try:
             self._world.send(self._reader.read(message))
         except MessageRefused as refusal:
             self.counters["setpoints refused"] += 1
-            self._faults["setpoint"] = f"setpoint refused: {refusal}", self._commanded_at
+            self._faults["setpoint"] = f"setpoint refused: {refusal}", time.monotonic()
             return
         self.counters["setpoints"] += 1
 
