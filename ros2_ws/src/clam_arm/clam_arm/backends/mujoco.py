@@ -122,14 +122,14 @@ class MujocoBackend:
     # Thread of the node -------------------------------------------------------------------------------------
 
     def _on_joint_states(self, message: JointState) -> None:
-        age = (self._node.get_clock().now().nanoseconds - to_ns(message.header.stamp)) / 1e9
+        arrived, age = time.monotonic(), (self._node.get_clock().now().nanoseconds - to_ns(message.header.stamp)) / 1e9
         try:
             positions = self._reader.read(message)
         except MessageRefused as refusal:
             self._refusal = f"what comes on '{self._topic}' is not of this robot ({refusal})"
             return
         self._refusal = ""
-        self._latest = Measurement(time.monotonic() - age, with_gap(positions))
+        self._latest = Measurement(arrived - age, with_gap(positions))
 
     def _spin(self) -> None:
         try:
