@@ -164,10 +164,16 @@ class Clam(Method):
         """z_t ``(B, Z)``."""
         return self.lam.infer(window).z[:, -1]
 
+    def settled_latent_action(self, window: Observations) -> Tensor:
+        """z_t ``(B, Z)`` as a label: with ``augmentation.test_time`` its mean over views. Codes have no mean."""
+        if self.config.lam.latent.kind not in ("continuous", "gaussian"):
+            return self.latent_action(window)
+        return self.mean_over_views(self.latent_action, window)
+
     @torch.no_grad()
     def latent_actions(self, transitions: Transitions) -> Tensor:
         """z of every transition ``(M, Z)``."""
-        return torch.cat([self.latent_action(batch.window) for batch in transitions.batches()])
+        return torch.cat([self.settled_latent_action(batch.window) for batch in transitions.batches()])
 
     def demonstrations(self, expert: RawEpisodes) -> tuple[Transitions, Transitions | None]:
         """Line 16 for train and held-out episodes; the former give the standardization of latent actions."""
@@ -207,7 +213,7 @@ class Clam(Method):
     def label(self, batch: Batch) -> Tensor:
         """Decoded latent actions."""
         assert self.actor.decoder is not None
-        decoded: Tensor = self.actor.decoder(self.latent_action(batch.window))
+        decoded: Tensor = self.actor.decoder(self.settled_latent_action(batch.window))
         return decoded
 
     @torch.no_grad()

@@ -62,7 +62,7 @@ class Vpt(Method):
 
     def label(self, batch: Batch) -> Tensor:
         """The IDM's action."""
-        return self.actions(batch.window)[:, -1]
+        return self.mean_over_views(lambda window: self.actions(window)[:, -1], batch.window)
 
     def annotate(self, transitions: Transitions) -> Transitions:
         """Transitions with the IDM's actions, clipped to the valid range, as targets."""

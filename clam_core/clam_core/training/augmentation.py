@@ -1,13 +1,18 @@
-"""Random changes of training images: the shift of DrQ (Kostrikov et al. 2021), brightness and contrast."""
+"""Random changes of training images: the shift of DrQ (Kostrikov et al. 2021), brightness and contrast.
+
+And the views that labels may be averaged over: test-time augmentation.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from clam_core.errors import ClamError
+from clam_core.models.observations import Observations
 
 
 @dataclass(frozen=True)
@@ -16,15 +21,18 @@ class AugmentationConfig:
 
     `shift`: up to so many pixels each way, edges repeated. `brightness`, `contrast`: factors from 1 − x to 1 + x. All
     frames and cameras of a transition are changed alike, so that motion between frames stays what it was.
+    `test_time`: labels (latent actions, VPT's actions) are means over nine views, shifted by so many pixels each way.
     """
 
     shift: int = 0
     brightness: float = 0.0
     contrast: float = 0.0
+    test_time: int = 0
 
     def __post_init__(self) -> None:
-        if self.shift < 0:
-            raise ClamError(f"augmentation.shift must be at least 0 pixels, got {self.shift}")
+        for name in ("shift", "test_time"):
+            if getattr(self, name) < 0:
+                raise ClamError(f"augmentation.{name} must be at least 0 pixels, got {getattr(self, name)}")
         for name in ("brightness", "contrast"):
             if not 0 <= getattr(self, name) < 1:
                 raise ClamError(f"augmentation.{name} must be at least 0 and below 1, got {getattr(self, name)}")
@@ -43,6 +51,19 @@ def augment(images: Tensor, config: AugmentationConfig) -> Tensor:
         mean = images.flatten(1).mean(1).view(shape)
         images = (((images - mean) * contrast + mean) * brightness).clamp(0, 1)
     return images
+
+
+def views(window: Observations, config: AugmentationConfig) -> Iterator[Observations]:
+    """`window` as it is, and with `test_time` its eight shifts by that many pixels, edges repeated."""
+    if window.images is None or not config.test_time:
+        yield window
+        return
+    offsets = (0, -config.test_time, config.test_time)
+    height, width = (torch.arange(size, device=window.images.device) for size in window.images.shape[-2:])
+    for down in offsets:
+        rows = window.images[..., (height + down).clamp(0, len(height) - 1), :]
+        for right in offsets:
+            yield replace(window, images=rows[..., (width + right).clamp(0, len(width) - 1)])
 
 
 def _shifted(images: Tensor, pixels: int) -> Tensor:

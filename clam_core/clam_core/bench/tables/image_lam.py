@@ -26,6 +26,7 @@ ROWS = {
     "changes": Row("… half of the error where the picture changes", "clam", overrides=("lam.change_weight=0.5",)),
     "two-steps": Row("… two steps ahead", "clam", overrides=("lam.steps=2",)),
     "features": Row("… features of a frozen, random ResNet-18 instead", "clam", overrides=("lam.target=features",)),
+    "test-time": Row("… labels averaged over nine shifted views", "clam", overrides=("augmentation.test_time=2",)),
     "space-time": Row("space-time transformer (Section G.2), pixels", "clam", overrides=SPACE_TIME),
     "idm-encoder": Row("CNN, pixels; the policy starts from the IDM's", "clam", overrides=("policy.encoder=idm",)),
 }
