@@ -2,7 +2,7 @@
 
 The labels are a Zarr store of their own: data/latent_action (CLAM), data/action (decoded, environment units),
 meta/episode_ends (last transition of each episode). If DATASET has true actions they are used only for
-the R² that is printed.
+what is printed: R² and error as in training, and of each action its mean error and root mean square error in its unit.
 
 Examples:
   clam relabel runs/clam data/expert --out data/expert-labels
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ClamError(f"'{arguments.dataset}' has other observations than run '{arguments.run_folder}' learned from")
     transitions = method.transitions(load_role([store], method.config, method.spec, device), method.span)
     labels = _labels(method, transitions)
-    quality = method.grounding(transitions)
+    quality = method.grounding(transitions) | _errors(method, transitions, labels["action"])
     if "latent_action" in labels:
         quality["latent/effective_dimension"] = effective_dimension(labels["latent_action"])
     if arguments.out:
@@ -73,6 +73,19 @@ def _labels(method: Method, transitions: Transitions) -> dict[str, torch.Tensor]
     if isinstance(method, Clam):
         labels["latent_action"] = method.latent_actions(transitions)
     return labels
+
+
+def _errors(method: Method, transitions: Transitions, labels: torch.Tensor) -> dict[str, float]:
+    """Of each action, in its unit: a mean error is what a policy cannot average out."""
+    if transitions.targets is None:
+        return {}
+    error = labels - method.actor.unscale(transitions.targets)
+    both = (("mean", error.mean(0)), ("rms", error.square().mean(0).sqrt()))
+    return {
+        f"error/{kind}/{name}": float(value)
+        for kind, values in both
+        for name, value in zip(method.spec.action.names, values, strict=True)
+    }
 
 
 def _write(out: Path, labels: dict[str, Any], ends: Any) -> None:

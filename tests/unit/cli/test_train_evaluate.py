@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import zarr
 
@@ -76,6 +77,11 @@ def test_relabel_writes_a_label_for_every_transition(
     assert labels["data/latent_action"].shape == (transitions, 16)
     assert labels["data/action"].shape == (transitions, 1)
     assert labels["meta/episode_ends"][-1] == transitions
+    play = EpisodeStore.open(pendulum / "play")
+    truth = np.concatenate([play.episode(index).actions for index in range(play.num_episodes)])
+    error = labels["data/action"][:] - truth
+    assert quality["error/mean/action0"] == pytest.approx(error.mean(), abs=1e-5)
+    assert quality["error/rms/action0"] == pytest.approx(np.sqrt(np.square(error).mean()), abs=1e-5)
 
 
 def test_errors_name_cause_and_mend(pendulum: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
