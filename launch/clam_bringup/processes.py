@@ -23,7 +23,7 @@ PATIENCE = {signal.SIGINT: 20.0, signal.SIGTERM: 5.0, signal.SIGKILL: 5.0}
 class Processes:
     """Started with `start`; `run`, which must follow, returns when all have ended.
 
-    A process that is slow to end, and is ended, is no failure.
+    After one in `vital` that ended well, one that is only slow to end (it takes a SIGTERM) is no failure.
 
     The first end of a process in `vital`, the first SIGINT or SIGTERM to this process, or `stop` ends all:
     SIGINT, then SIGTERM, then SIGKILL. A further signal to this process skips the rest of the current wait. A process
@@ -79,8 +79,8 @@ class Processes:
         self._events.put(None)
 
     def run(self) -> int:
-        """Wait for the end of all; returns the first exit status that is not 0 (a signal: 128 + number)."""
-        alive, status = set(self._processes), 0
+        """Wait for the end of all; returns the first exit status that is a failure's (a signal: 128 + number)."""
+        alive, status, done = set(self._processes), 0, False
         signals, deadline = list(PATIENCE), math.inf
         try:
             while alive:
@@ -98,11 +98,12 @@ class Processes:
                         self._put_off(name, -code)
                         continue
                     alive.discard(name)
-                    forced = len(signals) < len(PATIENCE) - 1 and -code in (signal.SIGTERM, signal.SIGKILL)
+                    slow = done and len(signals) == 1 and code == -signal.SIGTERM
                     reported = self._report(name, code)
-                    status = status or (0 if forced else reported)
+                    status = status or (0 if slow else reported)
                     if name not in self.vital or stopping:
                         continue
+                    done = code == 0
                 alive -= self._due.keys()
                 self._due.clear()
                 if not alive or not signals:

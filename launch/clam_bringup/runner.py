@@ -29,7 +29,7 @@ from clam_core.errors import ClamError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Console script; returns the first exit status of a node that is not 0."""
+    """Console script; returns the first exit status of a node that is a failure's."""
     parsed = _parser().parse_intermixed_args(arguments)
     try:
         graph = load_graph(parsed.graph)
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(nodes: Sequence[Node]) -> int:
-    """Start the nodes, wait for their end; returns the first exit status that is not 0.
+    """Start the nodes, wait for their end; returns the first exit status that is a failure's.
 
     Raises:
         ClamError: an executable is not installed, or nodes of these names run already; then nothing was started.

@@ -2,7 +2,8 @@
 
 The labels are a Zarr store of their own: data/latent_action (CLAM), data/action (decoded, environment units),
 meta/episode_ends (last transition of each episode). If DATASET has true actions they are used only for
-what is printed: R² and error as in training, and of each action its mean error and root mean square error in its unit.
+what is printed: R² and error as in training; of each entry of the action, in its unit, mean and root mean square of
+label − truth.
 
 Examples:
   clam relabel runs/clam data/expert --out data/expert-labels
@@ -75,15 +76,15 @@ def _labels(method: Method, transitions: Transitions) -> dict[str, torch.Tensor]
     return labels
 
 
-def _errors(method: Method, transitions: Transitions, labels: torch.Tensor) -> dict[str, float]:
-    """Of each action, in its unit: a mean error is what a policy cannot average out."""
+def _errors(method: Method, transitions: Transitions, actions: torch.Tensor) -> dict[str, float]:
+    """Of each entry of the action, in its unit; a policy cannot average out the mean."""
     if transitions.targets is None:
         return {}
-    error = labels - method.actor.unscale(transitions.targets)
-    both = (("mean", error.mean(0)), ("rms", error.square().mean(0).sqrt()))
+    error = actions - method.actor.unscale(transitions.targets)
+    found = {"mean": error.mean(0), "rms": error.square().mean(0).sqrt()}
     return {
         f"error/{kind}/{name}": float(value)
-        for kind, values in both
+        for kind, values in found.items()
         for name, value in zip(method.spec.action.names, values, strict=True)
     }
 

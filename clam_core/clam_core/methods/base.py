@@ -23,7 +23,7 @@ from clam_core.models.observations import Observations
 from clam_core.models.policy import MlpPolicy
 from clam_core.models.transformer import TimePositions
 from clam_core.spec import EnvironmentSpec, ObservationSpec
-from clam_core.training.augmentation import views
+from clam_core.training.augmentation import shifted_views
 from clam_core.training.config import Config, FeatureConfig, OptimizationConfig
 from clam_core.training.diagnostics import masked_mse, r_squared
 from clam_core.training.sampler import Sampler
@@ -207,7 +207,7 @@ class Method(nn.Module, ABC):
 
     def mean_over_views(self, label: Callable[[Observations], Tensor], window: Observations) -> Tensor:
         """`label` of a window; with ``augmentation.test_time`` its mean over shifted views."""
-        return torch.stack([label(view) for view in views(window, self.config.augmentation)]).mean(0)
+        return torch.stack([label(view) for view in shifted_views(window, self.config.augmentation)]).mean(0)
 
     @torch.no_grad()
     def label_all(self, transitions: Transitions) -> Tensor:

@@ -21,7 +21,8 @@ class AugmentationConfig:
 
     `shift`: up to so many pixels each way, edges repeated. `brightness`, `contrast`: factors from 1 − x to 1 + x. All
     frames and cameras of a transition are changed alike, so that motion between frames stays what it was.
-    `test_time`: labels (latent actions, VPT's actions) are means over nine views, shifted by so many pixels each way.
+    `test_time`: labels (latent actions, VPT's actions) are means over nine views, shifted by so many pixels
+    each way or not at all.
     """
 
     shift: int = 0
@@ -53,7 +54,7 @@ def augment(images: Tensor, config: AugmentationConfig) -> Tensor:
     return images
 
 
-def views(window: Observations, config: AugmentationConfig) -> Iterator[Observations]:
+def shifted_views(window: Observations, config: AugmentationConfig) -> Iterator[Observations]:
     """`window` as it is, and with `test_time` its eight shifts by that many pixels, edges repeated."""
     if window.images is None or not config.test_time:
         yield window

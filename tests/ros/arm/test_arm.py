@@ -122,10 +122,11 @@ def test_a_silent_policy_makes_the_arm_hold(make_robot: Any) -> None:
     robot.graph.spin_until(active, what="an arm that follows")
     before = silences()
     robot.graph.spin_until(lambda: silences() > before, what="the silence to be noticed")
-    robot.refused("command_timeout", silences())
+    counted = silences()
     robot.says("state", "hold")
     robot.comes_to_rest()
     robot.stays()
+    assert silences() == counted, "it is one silence, however long"
 
 
 def test_an_estop_stops_a_move_latches_and_is_reset_explicitly(make_robot: Any) -> None:

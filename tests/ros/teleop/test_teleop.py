@@ -56,14 +56,15 @@ def test_the_arm_stands_still_within_100_ms_after_letting_go_in_full_motion(make
         rig.graph.spin_for(0.3)
         times, path = rig.arm.path()
         speed = np.linalg.norm(np.diff(path, axis=0), axis=1) / np.diff(times)
+        around = np.diff(times[(times > released - 0.2) & (times < released + 0.3)])
+        if len(around) < 5 or around.max() > 0.1:
+            continue  # this machine stood still: it is not what is measured
         before, after = speed[(times[1:] < released) & (times[1:] > released - 0.2)], path[times > released + LIMIT]
-        if not before.size or not after.size:
-            continue  # this machine stood still: nothing was measured
         speeds.append(before.max())
         crept.append(np.linalg.norm(after - after[-1], axis=1).max())
     assert len(speeds) == 5, f"measured {len(speeds)} times"
     assert np.median(speeds) > 0.15, f"it was in full motion: {speeds}"
-    assert min(crept) < STILL, crept  # a busy machine may be late; an arm that goes on does so every time
+    assert np.median(crept) < STILL, crept  # the median: a busy machine may be late once
     rig.arm.refused_nothing()
 
 

@@ -115,18 +115,25 @@ def test_the_end_of_a_vital_process_or_a_stop_ends_all_also_while_one_waits_to_s
         assert len(camera.file.read_text().split()) == 1
 
 
-def test_one_that_is_slow_to_end_is_ended_and_no_failure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("ignored", "job", "status"),
+    [("INT", "true", 0), ("INT", "exit 3", 3), ("INT TERM", "true", 137), ("INT", "", 143)],
+    ids=["after a job", "after a failed job", "it has to be killed", "stopped by hand"],
+)
+def test_one_that_is_only_slow_to_end_spoils_no_job_that_ended_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ignored: str, job: str, status: int
 ) -> None:
-    monkeypatch.setitem(module.PATIENCE, signal.SIGINT, 0.5)
-    processes, policy = Processes(), Shell(tmp_path / "policy", f"trap '' INT; touch {tmp_path}/ready; sleep 600")
-    processes.start("policy", policy.command)
-    policy.started(1)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        monkeypatch.setitem(module.PATIENCE, number, 0.5)
+    processes, policy = Processes(), Shell(tmp_path / "policy", f"trap '' {ignored}; touch {tmp_path}/ready; sleep 600")
+    processes.start("policy", policy.command, vital=True)
     while not (tmp_path / "ready").exists():
         time.sleep(0.02)
-    processes.start("job", ["true"], vital=True)
-    assert processes.run() == 0
-    assert "[policy] ended with status 143" in capfd.readouterr().out
+    if job:
+        processes.start("job", ["sh", "-c", job], vital=True)
+    else:
+        processes.stop()
+    assert processes.run() == status
 
 
 @pytest.mark.parametrize("outlet", ["closed", "full", "latin-1"])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from clam_core.methods import method_class
 from clam_core.methods.clam import Clam
-from clam_core.training.augmentation import views
+from clam_core.training.augmentation import shifted_views
 from clam_core.training.load_config import load_config
 from clam_core.training.run import open_data
 from clam_core.training.transitions import Batch
@@ -43,7 +43,7 @@ def make_method(make_dataset: Callable[..., Path]) -> Callable[..., tuple[Any, A
 
 def over_views(method: Any, label: Callable[[Batch], Tensor], batch: Batch) -> Tensor:
     """Mean of `label` over the nine views, one by one."""
-    seen = [replace(batch, window=view) for view in views(batch.window, method.config.augmentation)]
+    seen = [replace(batch, window=view) for view in shifted_views(batch.window, method.config.augmentation)]
     assert len(seen) == 9
     return torch.stack([label(view) for view in seen]).mean(0)
 

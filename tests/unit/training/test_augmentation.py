@@ -9,7 +9,7 @@ import torch
 from clam_core.data.store import EpisodeStore
 from clam_core.errors import ClamError
 from clam_core.models.observations import Observations
-from clam_core.training.augmentation import AugmentationConfig, augment, views
+from clam_core.training.augmentation import AugmentationConfig, augment, shifted_views
 from clam_core.training.sampler import Sampler
 from clam_core.training.transitions import Span, Transitions, load_episodes
 
@@ -53,13 +53,13 @@ def test_test_time_views_are_the_picture_and_its_eight_shifts() -> None:
     dot = torch.zeros(2, 3, 1, 9, 9)
     dot[..., 4, 4] = 1.0
     window = Observations(torch.zeros(2, 3, 0), dot, torch.zeros(2, 3))
-    seen = [view.images for view in views(window, AugmentationConfig(test_time=2))]
+    seen = [view.images for view in shifted_views(window, AugmentationConfig(test_time=2))]
     assert seen[0] is not None and torch.equal(seen[0], dot)
     places = {divmod(int(images[1, 2, 0].argmax()), 9) for images in seen if images is not None}
     assert places == {(4 + down, 4 + right) for down in (-2, 0, 2) for right in (-2, 0, 2)}
-    assert [view is window for view in views(window, AugmentationConfig(shift=3))] == [True]
+    assert [view is window for view in shifted_views(window, AugmentationConfig(shift=3))] == [True]
     blind = Observations(torch.zeros(2, 3, 1), None, torch.zeros(2, 3))
-    assert len(list(views(blind, AugmentationConfig(test_time=2)))) == 1
+    assert len(list(shifted_views(blind, AugmentationConfig(test_time=2)))) == 1
 
 
 def test_samples_are_augmented_and_evaluation_batches_are_not(make_dataset: Callable[..., Path]) -> None:

@@ -108,7 +108,7 @@ def subscribe(node: Node) -> dict[str, Any]:
     while not closed.is_set() or silent < REST:  # looks, not seconds: on a busy machine messages are still waiting
         count = sum(map(len, latencies.values()))
         executor.spin_once(timeout_sec=0.05)
-        silent = silent + 1 if sum(map(len, latencies.values())) == count else 0
+        silent = silent + 1 if closed.is_set() and sum(map(len, latencies.values())) == count else 0
     return {
         topic: {
             "received": len(stamps[topic]),

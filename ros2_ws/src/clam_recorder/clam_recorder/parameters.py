@@ -28,7 +28,7 @@ def declare_parameters(node: Node) -> None:
     node.declare("operator", "", "Who or what operates, for episode.yaml.")
     _declare_topics(node)
     node.declare("backend", "auto", "Library that writes the bags.", choices=("auto", *BACKENDS))
-    about = "record/stop waits until topics that come to rest have been silent for this long [s]."
+    about = "record/stop waits until all topics were silent for this long [s]; 0 to end at once."
     node.declare("quiet_time", 0.05, about, low=0.0, high=5.0)
     node.declare("queue_size", 256, "Bound on what waits to be written [MiB].", low=1, high=65536)
     about = "An episode ends before less than this is free on the disk [MiB]."

@@ -230,7 +230,7 @@ class Recorder(Node):
         if isinstance(episode, Answer):
             return episode
         if keep:
-            await self._wait_for_the_tail()
+            await self._wait_for_the_tail(episode)
         if session.episode is episode:  # and not ended by a deactivation meanwhile
             self._mark("stop" if keep else "discard")
             episode.end(keep=keep)
@@ -245,14 +245,18 @@ class Recorder(Node):
         while not episode.ended:
             await sleep(self, 0.002)
 
-    async def _wait_for_the_tail(self) -> None:
+    async def _wait_for_the_tail(self, episode: EpisodeRecorder) -> None:
         """Until what was sent before the stop is in, as far as stamps and `quiet_time` can tell."""
-        self._tail = Tail(self._now())
-        try:
-            await sleep(self, self.value("quiet_time") / LOOKS)
-            while not self._tail.look(self._now()):
-                await sleep(self, self.value("quiet_time") / LOOKS)
-        finally:
+        begin, pause = time.monotonic(), self.value("quiet_time") / LOOKS
+        if not pause:
+            return
+        tail = self._tail = Tail(self._now())
+        await sleep(self, pause)
+        while not tail.look(time.monotonic() - begin):
+            if self._session is None or self._session.episode is not episode:
+                break  # it was ended meanwhile
+            await sleep(self, pause)
+        if self._tail is tail:
             self._tail = None
 
     async def _on_success(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:

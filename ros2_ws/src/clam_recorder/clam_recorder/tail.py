@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 
 LOOKS = 5  # in succession without a message: a topic rests
-MOST_LOOKS = 4 * LOOKS  # at topics that neither rest nor say when their messages were made
+MOST_LOOKS = 4 * LOOKS  # where a topic never rests: for the slower ones beside it
 LATEST = 2.0  # [s] for topics whose stamps never pass the stop: late, or of another clock
 
 
 class Tail:
     """Counts looks, not seconds: whoever stood still for a while has messages waiting, and must not call that silence.
 
-    A topic is in when it rests, or once a message came that was made after `begin` [ns].
+    The end is in when all rest. Where a topic never does, it is once a message came that was made after `begin` [ns];
+    of topics without stamps nothing better is known than that there was time.
     """
 
     def __init__(self, begin: int) -> None:
@@ -29,13 +30,12 @@ class Tail:
         if stamp > self._begin:
             self._past.add(topic)
 
-    def look(self, now: int) -> bool:
-        """Whether the end is in, at `now` [ns]; messages were taken in since the last look."""
+    def look(self, elapsed: float) -> bool:
+        """Whether the end is in, `elapsed` seconds after the stop; messages were taken in since the last look."""
         self._looks += 1
         self._silent.update(dict.fromkeys(self._stamped, 1))
-        late = now - self._begin > LATEST * 1e9
-        tired = self._looks >= MOST_LOOKS
-        return self._looks >= LOOKS and all(
-            topic in self._past or self._silent[topic] >= LOOKS or (tired and (late or not stamped))
-            for topic, stamped in self._stamped.items()
-        )
+        moving = [topic for topic in self._stamped if self._silent[topic] < LOOKS]
+        if not moving:
+            return self._looks >= LOOKS
+        awaited = [topic for topic in moving if self._stamped[topic] and topic not in self._past]
+        return self._looks >= MOST_LOOKS and (not awaited or elapsed > LATEST)

@@ -85,7 +85,8 @@ class Kitchen(Node):
     def diagnose(self) -> tuple[bytes, str]:
         """Warns while the machine is too slow, setpoints are refused, or nobody sends any more.
 
-        For the latter, looks are counted and not seconds: where this node was held up, setpoints wait to be heard.
+        For the latter, looks are counted and not seconds: where this node was held up, setpoints wait to be heard. A
+        look is a call of this, which the base class makes once a second.
         """
         world, now = self._world, time.monotonic()
         if world is None or not self.active:
