@@ -92,6 +92,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="cells alike but for seed and data that one process trains at once (default: --seeds on a GPU, else 1); "
         "train-step: trainings at once",
     )
+    tables.add_argument(
+        "--share-lam",
+        action="store_true",
+        help="a cell that differs from a trained one in the policy alone takes over its latent action model",
+    )
     tables.add_argument("--ray", metavar="ADDRESS", help="run the cells on a Ray cluster: its address, or auto")
     tables.add_argument(
         "--folder", type=Path, default=Path("runs/bench"), metavar="DIR", help="datasets and runs (%(default)s)"
@@ -172,7 +177,7 @@ def _table_options(arguments: argparse.Namespace, episodes: int) -> Any:
         device=str(device),
         root=arguments.folder,
         out=arguments.out,
-        pool=Pool(arguments.workers or usable_cores(), arguments.ray, stack=stack),
+        pool=Pool(arguments.workers or usable_cores(), arguments.ray, stack=stack, share_lam=arguments.share_lam),
         merge=arguments.merge,
     )
 

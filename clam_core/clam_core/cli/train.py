@@ -1,7 +1,8 @@
 """Train a method into a run folder, which ends with a bundle.
 
 The dataset roles are given as data.<role>=DIR: `unlabeled` and `expert` are opened without their actions, only
-`labeled` is opened with them. Every number of a preset can be overridden as dotted.key=value.
+`labeled` is opened with them. Every number of a preset can be overridden as dotted.key=value. --lam-from takes a
+trained latent action model (or VPT's inverse dynamics model) from another run, and trains the policy alone.
 
 Examples:
   clam train clam --preset recommended/state data.unlabeled=mixed data.labeled=play data.expert=expert --out runs/clam
@@ -9,6 +10,7 @@ Examples:
   clam train vpt  --preset recommended/state data.labeled=play data.expert=expert seed=1 --out runs/vpt
   clam train clam --out runs/clam --resume
   clam train clam --preset paper/table12_transformer data.… --until lam --out runs/clam
+  clam train clam --lam-from runs/clam policy.hidden=[512,512] data.expert=other-task --out runs/other-policy
   torchrun --nproc-per-node=2 -m clam_core train clam --preset recommended/state data.… --out runs/clam
 """
 
@@ -41,14 +43,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="go on with RUN from its newest checkpoint, as its config.yaml says"
     )
+    parser.add_argument(
+        "--lam-from",
+        type=Path,
+        metavar="RUN",
+        help="take all numbers and all but the policy from this trained run; key=value of the policy, the "
+        "demonstrations and the seed may differ",
+    )
     parser.add_argument("--until", metavar="STAGE", help="stop after this stage, e.g. lam; go on with --resume")
     parser.add_argument("--json", action="store_true", help="print the held-out metrics as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run ``clam train``."""
+    given = [f"--{name}" for name in ("preset", "config", "resume") if getattr(arguments, name)]
+    if arguments.lam_from is not None and given:
+        raise ClamError(f"--lam-from begins a run with the numbers of another: leave out {' and '.join(given)}")
     config = _resumed(arguments) if arguments.resume else _configured(arguments)
-    metrics = train(config, arguments.out, resume=arguments.resume, until=arguments.until)
+    metrics = train(config, arguments.out, resume=arguments.resume, until=arguments.until, lam_from=arguments.lam_from)
     if int(os.environ.get("RANK", "0")):
         return 0  # under torchrun the first process speaks for all
     if arguments.json:
@@ -62,7 +74,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _configured(arguments: argparse.Namespace) -> Config:
-    return load_config(arguments.method, arguments.preset, arguments.config, arguments.overrides)
+    if arguments.lam_from is None:
+        return load_config(arguments.method, arguments.preset, arguments.config, arguments.overrides)
+    load_run_config(arguments.lam_from)  # says what is wrong with it
+    return load_config(arguments.method, None, arguments.lam_from / "config.yaml", arguments.overrides)
 
 
 def _resumed(arguments: argparse.Namespace) -> Config:

@@ -32,6 +32,9 @@ from clam_core.training.transitions import Batch, RawEpisodes, Span, Transitions
 #: How far scaled actions reach beyond the labeled ones, in ranges of these (``grounding.action_range=data``).
 ACTION_MARGIN = 0.1
 
+#: What an action counts to spread at least (``policy.error_unit=spread``), in halves of its range: less is noise.
+LEAST_SPREAD = 0.02
+
 #: Scalars of one update; key ``loss`` is what is minimized.
 Losses = dict[str, Tensor]
 
@@ -85,6 +88,7 @@ class Method(nn.Module, ABC):
     USES: ClassVar[tuple[str, ...]] = ()
     STAGES: ClassVar[tuple[str, ...]] = ("policy",)
     LATENT: ClassVar[bool] = False
+    error_unit: Tensor
 
     def __init__(self, config: Config, spec: EnvironmentSpec) -> None:
         super().__init__()
@@ -94,6 +98,7 @@ class Method(nn.Module, ABC):
         self.actor = Actor(self._actor_config())
         self.actor.low.copy_(torch.tensor(spec.action.low))
         self.actor.high.copy_(torch.tensor(spec.action.high))
+        self.register_buffer("error_unit", torch.ones(len(spec.action.names)), persistent=False)
 
     @classmethod
     def configure(cls, config: Config) -> Config:
@@ -259,6 +264,7 @@ class Method(nn.Module, ABC):
     def imitation_stage(self, train: Transitions, held_out: Transitions | None, idm: nn.Module | None = None) -> Stage:
         """Imitation learning of the targets of `train` (Algorithm 1, lines 14–18); `idm` may lend its encoder."""
         policy, options = self.actor.policy, self.config.policy_training
+        self.measure_error_unit(self.imitated_actions(train))
         return Stage(
             "policy",
             trained_modules(policy),
@@ -270,9 +276,18 @@ class Method(nn.Module, ABC):
             deployable=True,
         )
 
+    def imitated_actions(self, train: Transitions) -> Tensor | None:
+        """The actions ``(M, A)``, scaled to [−1, 1], that `imitation_stage` has as targets, or whose latents."""
+        return train.targets
+
+    def measure_error_unit(self, actions: Tensor | None) -> None:
+        """From here on errors of actions count as `PolicyConfig.error_unit` says, for a policy that imitates these."""
+        if actions is not None and self.config.policy.error_unit == "spread":
+            self.error_unit.copy_(actions.std(0, correction=0).clamp_min(LEAST_SPREAD))
+
     def imitation_loss(self, batch: Batch) -> Tensor:
         """What the policy minimizes (Algorithm 1, line 17)."""
-        return imitation_loss(self.actor.policy, batch)
+        return imitation_loss(self.actor.policy, batch, self.error_unit)
 
     @torch.no_grad()
     def imitation_error(self, loss: Callable[[Batch], Tensor], held_out: Transitions | None) -> dict[str, float]:
@@ -294,10 +309,10 @@ def one_batch(transitions: Transitions, batch_size: int) -> Callable[[int], Draw
     return lambda _: (transitions.sample(batch_size),)
 
 
-def imitation_loss(policy: Callable[[Observations], Tensor], batch: Batch) -> Tensor:
-    """Algorithm 1, line 17: squared error of the predicted chunk."""
+def imitation_loss(policy: Callable[[Observations], Tensor], batch: Batch, unit: Tensor | None = None) -> Tensor:
+    """Algorithm 1, line 17: squared error of the predicted chunk, in `unit` ``(A,)`` of each entry."""
     assert batch.target is not None
-    return masked_mse(policy(batch.observation), batch.target, batch.mask)
+    return masked_mse(policy(batch.observation), batch.target, batch.mask, None if unit is None else unit**-2)
 
 
 def current_target(batch: Batch) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from clam_core.methods.base import Datasets, Drawn, Losses, Method, Stage, current_target, one_batch
+from clam_core.methods.base import Datasets, Drawn, Losses, Method, Stage, current_target, imitation_loss, one_batch
 from clam_core.models.build import build_lam
 from clam_core.models.feature_fdm import FeatureFDM
 from clam_core.models.images import relative_change
@@ -196,13 +196,22 @@ class Clam(Method):
         """Line 17, and with ``policy.decoded_weight`` the squared error of the decoded actions."""
         weight, decoder = self.config.policy.decoded_weight, self.actor.decoder
         if not weight or decoder is None:
-            return super().imitation_loss(batch)
+            return imitation_loss(self.actor.policy, batch)
         assert batch.target is not None
         predicted = self.actor.policy(batch.observation)
         latent = masked_mse(predicted, batch.target, batch.mask)
         with torch.no_grad():
             action = self.decoded(batch.target).clamp(-1, 1)
-        return (1 - weight) * latent + weight * masked_mse(self.decoded(predicted), action, batch.mask)
+        decoded = masked_mse(self.decoded(predicted), action, batch.mask, self.error_unit**-2)
+        return (1 - weight) * latent + weight * decoded
+
+    @torch.no_grad()
+    def imitated_actions(self, train: Transitions) -> Tensor | None:
+        """What the latent actions of `train` decode to; None without an action decoder."""
+        if self.actor.decoder is None:
+            return None
+        assert train.targets is not None
+        return self.decoded(train.targets).clamp(-1, 1)
 
     def decoded(self, standardized: Tensor) -> Tensor:
         """Actions of standardized latent actions ``(..., Z)``."""

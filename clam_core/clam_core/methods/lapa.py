@@ -76,6 +76,7 @@ class Lapa(Clam):
     def _finetuning_stage(self, labeled: RawEpisodes) -> Stage:
         train, held_out = self.split(labeled, Span.of_policy(self.config.policy.chunk))
         options, policy = self.config.grounding_training, self.actor.policy
+        self.measure_error_unit(train.targets)
 
         def loss(batch: Batch) -> Losses:
             return {"loss": self.imitation_loss(batch)}
@@ -84,6 +85,10 @@ class Lapa(Clam):
             return self.imitation_error(self.imitation_loss, held_out)
 
         return Stage("policy", [policy], options, one_batch(train, options.batch_size), loss, metrics, deployable=True)
+
+    def imitation_loss(self, batch: Batch) -> Tensor:
+        """Of the fine-tuned policy, which predicts actions."""
+        return imitation_loss(self.actor.policy, batch, self.error_unit)
 
     def label(self, batch: Batch) -> Tensor:
         """The policy's first action at o_t."""

@@ -11,6 +11,7 @@ LAM_ARCHITECTURES = ("mlp", "transformer", "space_time", "impala")
 LAM_TARGETS = ("observation", "features")
 POLICY_ARCHITECTURES = ("mlp", "action_token")
 POLICY_ENCODERS = ("linear", "none", "mlp", "impala", "idm")
+ERROR_UNITS = ("range", "spread")
 
 
 def check_choice(key: str, value: str, valid: tuple[str, ...]) -> None:
@@ -184,6 +185,9 @@ class PolicyConfig:
     `encoder` turns an observation into the MLP's input: a ``linear`` embedding of the state (G.1), ``none``, an
     ``mlp`` with `encoder_hidden`, an ``impala`` CNN for images, or ``idm``, the latent IDM's image encoder (Section
     3.2). With `freeze_encoder` policy training leaves it as it is. An action-token policy has encoders of its own.
+
+    `error_unit` is what imitation measures the error of an action in: ``range``, half of the action's range; or
+    ``spread``, its standard deviation over what the policy imitates, as demonstrations may use a small part of it.
     """
 
     architecture: str = "mlp"
@@ -200,11 +204,13 @@ class PolicyConfig:
     action_token: ActionTokenConfig = field(default_factory=ActionTokenConfig)
     standardize_latent: bool = True  # the policy's targets are standardized latent actions
     decoded_weight: float = 0.0  # share of the decoded actions' error in the latent policy's loss
+    error_unit: str = "range"
     chunk: int = 1
     ensembling_m: float | None = None
 
     def __post_init__(self) -> None:
         check_choice("policy.architecture", self.architecture, POLICY_ARCHITECTURES)
         check_choice("policy.encoder", self.encoder, POLICY_ENCODERS)
+        check_choice("policy.error_unit", self.error_unit, ERROR_UNITS)
         if self.chunk < 1:
             raise ClamError(f"policy.chunk must be at least 1, got {self.chunk}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from clam_core.training.config import Config
 from clam_core.training.distributed import Process, join_processes
 from clam_core.training.drive import drive, drive_together
 from clam_core.training.frames import StoreFrames, open_store_frames
+from clam_core.training.lam_from import LamSource
 from clam_core.training.sampler import Sampler
 from clam_core.training.stage_run import Steps
 from clam_core.training.trainer import Trainer
@@ -58,6 +59,7 @@ class Job:
     config: Config
     run: Path
     resume: bool = False
+    lam_from: Path | None = None
 
 
 def open_data(uses: tuple[str, ...], config: Config, device: torch.device) -> OpenedData:
@@ -126,18 +128,20 @@ def load_role(
     return load_episodes(stores, device, frame_stack=config.features.frame_stack, numbers=numbers, store_frames=frames)
 
 
-def train(config: Config, run: Path, *, resume: bool = False, until: str | None = None) -> dict[str, float]:
+def train(
+    config: Config, run: Path, *, resume: bool = False, until: str | None = None, lam_from: Path | None = None
+) -> dict[str, float]:
     """Train `config.method` into the folder `run`, which ends with a bundle; returns the held-out metrics.
 
     Under ``torchrun`` every process calls this. With `until` training stops after the stage of that name, without a
-    bundle; resume it to go on.
+    bundle; resume it to go on. `lam_from`: a run whose stages before the policy are taken over, see `LamSource`.
 
     Raises:
         ClamError: `run` exists (without `resume`) or does not (with it), or bad data.
     """
     method_type, config = _checked(config, run, resume, until)
     with join_processes(config.device) as process:
-        return drive(_training(method_type, config, run, process, resume, until))
+        return drive(_training(method_type, Job(config, run, resume, lam_from), process, until))
 
 
 def train_together(jobs: Sequence[Job]) -> list[dict[str, float] | Exception]:
@@ -152,7 +156,7 @@ def train_together(jobs: Sequence[Job]) -> list[dict[str, float] | Exception]:
 
 def _job(job: Job, process: Process) -> Steps:
     method_type, config = _checked(job.config, job.run, job.resume, None)
-    return (yield from _training(method_type, config, job.run, process, job.resume, None))
+    return (yield from _training(method_type, replace(job, config=config), process, None))
 
 
 def _checked(config: Config, run: Path, resume: bool, until: str | None) -> tuple[type[Method], Config]:
@@ -173,9 +177,8 @@ def _checked(config: Config, run: Path, resume: bool, until: str | None) -> tupl
     return method_type, config
 
 
-def _training(
-    method_type: type[Method], config: Config, run: Path, process: Process, resume: bool, until: str | None
-) -> Steps:
+def _training(method_type: type[Method], job: Job, process: Process, until: str | None) -> Steps:
+    config, run = job.config, job.run
     torch.manual_seed(config.seed)
     data = open_data(method_type.USES, config, process.device)
     method = method_type(config, data.spec).to(process.device)
@@ -183,6 +186,9 @@ def _training(
     if process.rank:
         torch.manual_seed(config.seed + process.rank)  # noise and dropout of its own; the weights are drawn already
     method.check(data.datasets)
+    source = None
+    if job.lam_from is not None:
+        source = LamSource.open(job.lam_from, load_run_config(job.lam_from), config, data.spec)
     process.barrier()  # no process may see the run folder of this run as another's
     if process.writes:
         run.mkdir(parents=True, exist_ok=True)
@@ -191,10 +197,13 @@ def _training(
         write_whole(run / "config.yaml", yaml.safe_dump(to_plain(config), sort_keys=False))
     process.barrier()
     roll_out = _roller(method, config, process) if config.rollouts.every else None
-    trainer = Trainer(method, data.datasets, run, process, resume=resume, until=until, roll_out=roll_out)
+    trainer = Trainer(method, data.datasets, run, process, resume=job.resume, until=until, roll_out=roll_out)
+    if source is not None:
+        trainer.take_over(source)
     metrics = yield from trainer.steps()
     if process.writes and until in (None, method.STAGES[-1]):
-        provenance = {"config": to_plain(config), "data": data.provenance, "metrics": metrics}
+        came_from = {} if trainer.lam_from is None else {"lam_from": trainer.lam_from}
+        provenance = {"config": to_plain(config), "data": data.provenance, "metrics": metrics, **came_from}
         views = training_views(data.datasets, image.cameras if (image := method.actor.config.image) else ())
         save_bundle(run / "bundle", method.actor, data.spec, config.policy.ensembling_m, provenance, views)
         result = {
@@ -203,6 +212,7 @@ def _training(
             "seconds": trainer.seconds,
             "device": str(process.device),
             "processes": process.world,
+            **came_from,
         }
         write_whole(run / "result.json", json.dumps(result, indent=2))
     process.barrier()

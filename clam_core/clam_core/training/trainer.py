@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from clam_core.methods.base import Datasets, Method
-from clam_core.training.checkpoint import Position, load_checkpoint
+from clam_core.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from clam_core.training.distributed import Process
+from clam_core.training.lam_from import LamSource
 from clam_core.training.metrics import MetricsLog
 from clam_core.training.stage_run import StageRun, Steps, Surroundings
 
@@ -36,7 +37,18 @@ class Trainer:
     ) -> None:
         self.method, self.data, self.run, self.process = method, data, run, process
         self.resume, self.until, self.roll_out = resume, until, roll_out
+        self.lam_from: str | None = None  # the run whose latent action model this one took over
         self._begin({})
+
+    def take_over(self, source: LamSource) -> None:
+        """Begin the run folder with what `source` learned before its policy; `steps` goes on from there."""
+        position = source.give(self.method)
+        self.lam_from = str(source.run)
+        state = self._state()
+        if self.process.writes:
+            save_checkpoint(self.run / "checkpoints", position, self.method, state)
+        self.process.barrier()
+        self.resume = True
 
     def steps(self) -> Steps:
         """Run the stages; returns the last held-out metrics, prefixed with the stage's name."""
@@ -64,6 +76,7 @@ class Trainer:
     def _begin(self, state: Mapping[str, Any]) -> None:
         """Go on from what the earlier stages, and earlier calls, gave."""
         self.metrics = dict(state.get("metrics", {}))
+        self.lam_from = state.get("lam_from")
         self._earlier, self._started = float(state.get("seconds", 0.0)), time.monotonic()
 
     @property
@@ -73,7 +86,8 @@ class Trainer:
 
     def _state(self) -> dict[str, Any]:
         """What a checkpoint holds besides the state of a stage."""
-        return {"generators": self.generators(), "metrics": dict(self.metrics), "seconds": self.seconds}
+        came_from = {} if self.lam_from is None else {"lam_from": self.lam_from}
+        return {"generators": self.generators(), "metrics": dict(self.metrics), "seconds": self.seconds} | came_from
 
     def generators(self) -> dict[str, Any]:
         """State of every random stream, in every process."""

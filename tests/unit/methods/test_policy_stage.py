@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from clam_core.methods import method_class
+from clam_core.methods.base import LEAST_SPREAD
 from clam_core.methods.clam import Clam
 from clam_core.models.config import InputShape, LamConfig, PolicyConfig
 from clam_core.models.encoders import build_encoder
@@ -113,3 +114,48 @@ def test_the_policy_is_given_the_state_without_its_change() -> None:
     encoder = build_encoder(PolicyConfig(encoder="none"), InputShape(6), LamConfig(), state_dim=4)
     state = torch.arange(12.0).reshape(2, 6)
     assert torch.equal(encoder(Observations(state, None, torch.zeros(2))), state[:, :4])
+
+
+def test_errors_of_actions_count_in_their_spread_over_what_is_imitated(data: list[str]) -> None:
+    unit, still = torch.tensor([0.5, 2.0]), torch.tensor([[0.3, -0.7]])
+    method, _ = opened(config(data, "policy.error_unit=spread"))
+    method.measure_error_unit(torch.cat([still - unit, still + unit]))
+    assert method.error_unit.tolist() == pytest.approx(unit.tolist())
+    method.measure_error_unit(still.repeat(3, 1))
+    assert method.error_unit.tolist() == pytest.approx([LEAST_SPREAD] * 2)
+    plain, _ = opened(config(data))
+    plain.measure_error_unit(still.repeat(3, 1))
+    assert plain.error_unit.tolist() == [1.0, 1.0]
+
+
+def test_a_latent_policy_is_judged_by_decoded_actions_in_the_unit_of_those_of_its_labels(data: list[str]) -> None:
+    method, batch = opened(config(data, "policy.error_unit=spread", "policy.decoded_weight=1.0"))
+    assert method.actor.decoder is not None and batch.target is not None
+    train_part, _ = method.demonstrations(open_data(Clam.USES, method.config, torch.device("cpu")).datasets.expert)
+    method.imitation_stage(train_part, None)
+    labels = method.decoded(train_part.targets).clamp(-1, 1)
+    unit = labels.std(0, correction=0).clamp_min(LEAST_SPREAD)
+    wanted, got = (method.decoded(z) for z in (batch.target, method.actor.policy(batch.observation)))
+    expected = ((got - wanted.clamp(-1, 1)) / unit).square().mean()
+    assert method.imitation_loss(batch).item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["bc", "vpt", "lapa", "dynamo", "lapo", "clam"])
+def test_every_method_trains_with_errors_in_units_of_spread(name: str, data: list[str], tmp_path: Path) -> None:
+    roles = [role for role in data if role.split("=")[0].removeprefix("data.") in method_class(name).USES]
+    settings = load_config(name, overrides=[*QUICK, *roles, "policy.error_unit=spread", "grounding_training.updates=5"])
+    assert train(settings, tmp_path / "run")
+
+
+def test_a_policy_of_actions_is_judged_in_the_unit_of_its_targets(data: list[str]) -> None:
+    settings = load_config("bc", overrides=[*QUICK, data[1], "policy.error_unit=spread"])
+    found = open_data(("labeled",), settings, torch.device("cpu"))
+    method = method_class("bc")(settings, found.spec)
+    method.fit_features(found.datasets)
+    stage = next(method.stages(found.datasets))
+    train_part, _ = method.split(found.datasets.labeled, method.span)
+    assert train_part.targets is not None
+    unit = train_part.targets.std(0, correction=0)
+    batch = next(train_part.batches(64))
+    expected = ((method.actor.policy(batch.observation) - batch.target) / unit).square().mean()
+    assert stage.loss(batch)["loss"].item() == pytest.approx(expected.item(), rel=1e-4)

@@ -34,8 +34,8 @@ def costs(summary: Summary, entries: Sequence[Entry]) -> list[str]:
             if not cells:
                 continue
             updates = median(entry.cell.updates() for entry in cells)
-            # An interrupted cell knows only the seconds since it went on.
-            whole = [entry.outcome for entry in cells if not entry.outcome.resumed]
+            # An interrupted cell knows only the seconds since it went on; another may have trained a policy alone.
+            whole = [entry.outcome for entry in cells if not (entry.outcome.resumed or entry.outcome.lam_of)]
             training = _minutes([outcome.train_seconds for outcome in whole])
             rollouts = _minutes([outcome.evaluate_seconds for outcome in whole])
             play = _median("{:.2f}", [entry.outcome.metrics.get("grounding/r2") for entry in cells])
@@ -50,6 +50,8 @@ def costs(summary: Summary, entries: Sequence[Entry]) -> list[str]:
     resumed = sum(entry.outcome.resumed for entry in entries)
     note = f"The times leave out {resumed} cells that were interrupted, or whose record has none."
     lines += ["", note] if resumed else []
+    if shared := sum(entry.outcome.lam_of is not None for entry in entries):
+        lines += ["", f"{shared} cells took over the latent action model of another row's (`--share-lam`)."]
     if stacked := sum(entry.outcome.stacked > 1 for entry in entries):
         lines += ["", f"{stacked} cells were trained as stacks: the time of each is its share."]
     return [*lines, ""]

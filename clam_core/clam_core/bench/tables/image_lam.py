@@ -21,14 +21,24 @@ SPACE_TIME = (
     "lam.transformer.timesteps=window",
 )
 
+#: What all rows have but those that are about it, whatever the preset says: so a row stays what it was.
+PLAIN = ("augmentation.test_time=0", "policy.error_unit=range")
+
+
+def _row(title: str, *overrides: str) -> Row:
+    return Row(title, "clam", overrides=(*PLAIN, *overrides))
+
+
 ROWS = {
-    "pixels": Row("CNN, next picture's pixels (the preset)", "clam"),
-    "changes": Row("… half of the error where the picture changes", "clam", overrides=("lam.change_weight=0.5",)),
-    "two-steps": Row("… two steps ahead", "clam", overrides=("lam.steps=2",)),
-    "features": Row("… features of a frozen, random ResNet-18 instead", "clam", overrides=("lam.target=features",)),
-    "test-time": Row("… labels averaged over nine shifted views", "clam", overrides=("augmentation.test_time=2",)),
-    "space-time": Row("space-time transformer (Section G.2), pixels", "clam", overrides=SPACE_TIME),
-    "idm-encoder": Row("CNN, pixels; the policy starts from the IDM's", "clam", overrides=("policy.encoder=idm",)),
+    "pixels": _row("CNN, next picture's pixels"),
+    "changes": _row("… half of the error where the picture changes", "lam.change_weight=0.5"),
+    "two-steps": _row("… two steps ahead", "lam.steps=2"),
+    "features": _row("… features of a frozen, random ResNet-18 instead", "lam.target=features"),
+    "test-time": _row("… labels averaged over nine shifted views", "augmentation.test_time=2"),
+    "spread": _row("… errors of the policy in units of the actions' spread", "policy.error_unit=spread"),
+    "test-time-spread": _row("… both of these", "augmentation.test_time=2", "policy.error_unit=spread"),
+    "space-time": _row("space-time transformer (Section G.2), pixels", *SPACE_TIME),
+    "idm-encoder": _row("CNN, pixels; the policy starts from the IDM's", "policy.encoder=idm"),
 }
 
 NOTE = (

@@ -25,13 +25,14 @@ class Pool:
     """Where cells run: `workers` processes here, or the Ray cluster at `ray` (an address, or ``auto``).
 
     `gpus` is the share of a GPU that each asks Ray for. One process trains up to `stack` cells at once that differ in
-    nothing but seed and data.
+    nothing but seed and data; with `share_lam` see `run_stack`.
     """
 
     workers: int
     ray: str | None = None
     gpus: float = 0.0
     stack: int = 1
+    share_lam: bool = False
 
     @property
     def threads(self) -> int:
@@ -101,7 +102,7 @@ def _on_cores(stacks: Sequence[list[Cell]], root: Path, pool: Pool) -> _Results:
     before, os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS"), str(pool.threads)
     executor = process_pool(min(pool.workers, len(stacks)))
     try:
-        futures = {executor.submit(run_stack, stack, root, pool.threads): stack for stack in stacks}
+        futures = {executor.submit(run_stack, stack, root, pool.threads, pool.share_lam): stack for stack in stacks}
         for future in as_completed(futures):
             error, stack = future.exception(), futures[future]
             yield stack, future.result() if error is None else [error] * len(stack)
@@ -118,7 +119,7 @@ def _on_ray(stacks: Sequence[list[Cell]], root: Path, pool: Pool) -> _Results:
     ray = _import_ray()
     ray.init(address=pool.ray, ignore_reinit_error=True, log_to_driver=False)
     remote = ray.remote(num_cpus=pool.threads, num_gpus=pool.gpus, max_retries=1)(run_stack)
-    pending = {remote.remote(stack, root.resolve(), pool.threads): stack for stack in stacks}
+    pending = {remote.remote(stack, root.resolve(), pool.threads, pool.share_lam): stack for stack in stacks}
     try:
         while pending:
             (done,), _ = ray.wait(list(pending), num_returns=1)

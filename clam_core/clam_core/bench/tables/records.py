@@ -23,7 +23,7 @@ from clam_core.errors import ClamError
 _MACHINE = re.compile(r"(?P<device>.*?)(?:, (?P<threads>\d+) thread\(s\))?; torch (?P<torch>.*), Python (?P<python>.*)")
 _GROUNDING = {"label_r2": "grounding/r2", "label_error": "grounding/error"}
 #: What only who ran a cell knows: a record that is read again keeps it as it was.
-_MEASURED = ("wall_s", "train_s", "evaluate_s", "cpu_s", "resumed", "stacked", "machine")
+_MEASURED = ("wall_s", "train_s", "evaluate_s", "cpu_s", "resumed", "stacked", "lam_of", "machine")
 _TIMES = {"train_s": "train_seconds", "evaluate_s": "evaluate_seconds", "cpu_s": "cpu_seconds"}
 
 
@@ -62,6 +62,7 @@ def _record(table: Table, entry: Entry) -> dict[str, Any]:
         "wall_s": round(outcome.train_seconds + outcome.evaluate_seconds, 1),
         **{name: _rounded(getattr(outcome, of), 1) for name, of in _TIMES.items()}, "resumed": outcome.resumed,
         **({"stacked": outcome.stacked} if outcome.stacked > 1 else {}),
+        **({} if outcome.lam_of is None else {"lam_of": outcome.lam_of}),
         **{name: _rounded(outcome.label_quality.get(of), 5) for name, of in _GROUNDING.items()},
         "play_r2": _rounded(outcome.metrics.get("grounding/r2"), 4),
         "machine": _machine(outcome.machine), "command": command,
@@ -178,6 +179,7 @@ def _outcome(table: Table, row: str, record: Mapping[str, Any]) -> Outcome:
         machine={"gpu" if machine.get("threads") is None else "processor": machine["device"], **machine},
         scores=values if table.metric == "score" else [],
         stacked=record.get("stacked", 1),
+        lam_of=record.get("lam_of"),
     )
 
 

@@ -15,15 +15,17 @@ from typing import Any, TextIO
 import torch
 
 from clam_core.bench.lock import locked
-from clam_core.bench.tables.cell import Cell
+from clam_core.bench.tables.cell import Cell, stored_cell
 from clam_core.bench.train_step import machine
 from clam_core.data.store import EpisodeStore
 from clam_core.deploy import load_bundle
 from clam_core.deploy.device import resolve_device
 from clam_core.envs import make_env_of
 from clam_core.evaluation import normalized_return, reference_scores, rollout
+from clam_core.methods import method_class
 from clam_core.plain import from_plain, to_plain
-from clam_core.training.config import DataConfig
+from clam_core.training.config import Config, DataConfig
+from clam_core.training.lam_from import foreign, learned_stages
 from clam_core.training.metrics import read_lines, read_metrics
 from clam_core.training.run import Job, load_method, load_role, train_together
 from clam_core.whole import write_whole
@@ -40,6 +42,7 @@ class Outcome:
     `metrics` are those of training on held-out data; `label_quality` compares the labels that the method gave the
     expert episodes with the true actions, which nothing was trained on. `resumed`: the seconds lack what ran before
     an interruption. `stacked` cells were trained at once; `train_seconds` and `cpu_seconds` are this one's share.
+    `lam_of`: the row whose latent action model it took over, see `shared_lam`.
     """
 
     successes: list[bool]
@@ -53,6 +56,7 @@ class Outcome:
     machine: dict[str, Any] = field(default_factory=dict)
     scores: list[float] = field(default_factory=list)
     stacked: int = 1
+    lam_of: str | None = None
 
 
 def load_outcome(cell: Cell, root: Path) -> Outcome | None:
@@ -73,8 +77,12 @@ def run_cell(cell: Cell, root: Path, threads: int | None = None) -> Outcome:
     return outcome
 
 
-def run_stack(cells: Sequence[Cell], root: Path, threads: int | None = None) -> list[Outcome | Exception]:
+def run_stack(
+    cells: Sequence[Cell], root: Path, threads: int | None = None, share_lam: bool = False
+) -> list[Outcome | Exception]:
     """`run_cell` of cells of one method whose networks have the same shapes: trained together, evaluated in turn.
+
+    With `share_lam` a cell takes over the latent action model of a trained one, where there is one; see `shared_lam`.
 
     Returns the outcome of each, or why it failed.
     """
@@ -89,7 +97,7 @@ def run_stack(cells: Sequence[Cell], root: Path, threads: int | None = None) -> 
             done = load_outcome(cell, root)
             if done is not None:
                 results[cell] = done
-        results |= _make([cell for cell in cells if cell not in results], root)
+        results |= _make([cell for cell in cells if cell not in results], root, share_lam)
     return [results[cell] for cell in cells]
 
 
@@ -103,7 +111,7 @@ class _Trained:
     stacked: int
 
 
-def _make(cells: Sequence[Cell], root: Path) -> dict[Cell, Outcome | Exception]:
+def _make(cells: Sequence[Cell], root: Path, share_lam: bool) -> dict[Cell, Outcome | Exception]:
     """Train `cells` together, then evaluate and grade one after the other; each writes its outcome."""
     if not cells:
         return {}
@@ -112,7 +120,7 @@ def _make(cells: Sequence[Cell], root: Path) -> dict[Cell, Outcome | Exception]:
         write_whole(cell.folder(root) / "cell.json", json.dumps(cell.to_json(), indent=1))
     cpu, started = time.process_time(), time.monotonic()
     with _log(cells[0], root):
-        trained = _train(cells, root)
+        trained = _train(cells, root, share_lam)
     count = max(1, len(trained))
     seconds, cpu_seconds = (time.monotonic() - started) / count, (time.process_time() - cpu) / count
     results: dict[Cell, Outcome | Exception] = {}
@@ -140,23 +148,42 @@ def _log(cell: Cell, root: Path) -> Iterator[TextIO]:
         yield log
 
 
-def _train(cells: Sequence[Cell], root: Path) -> dict[Cell, Exception | None]:
+def _train(cells: Sequence[Cell], root: Path, share_lam: bool) -> dict[Cell, Exception | None]:
     """Train those of `cells` that are not trained yet; returns for each of these why it failed, if so."""
-    jobs = {cell: _job(cell, root) for cell in cells if not (cell.folder(root) / "train" / "result.json").is_file()}
+    waiting = [cell for cell in cells if not (cell.folder(root) / "train" / "result.json").is_file()]
+    jobs = {cell: _job(cell, root, share_lam) for cell in waiting}
     if not jobs:
         return {}
     results = zip(jobs, train_together(list(jobs.values())), strict=True)
     return {cell: result if isinstance(result, Exception) else None for cell, result in results}
 
 
-def _job(cell: Cell, root: Path) -> Job:
+def shared_lam(cell: Cell, root: Path) -> Path | None:
+    """The training folder of a trained cell with the same data that differs from `cell` in the policy alone, if any."""
+    wanted, config = cell.to_json(), method_class(cell.config.method).configure(cell.config)
+    if not learned_stages(config):
+        return None
+    own = cell.folder(root)
+    for path in sorted(own.parent.glob(f"*-{cell.labels}-labels-seed{cell.seed}-*/cell.json")):
+        stored = stored_cell(path)
+        if path.parent == own or stored is None or not (path.parent / "train" / "result.json").is_file():
+            continue
+        other = from_plain(Config, stored["config"])
+        alike = (other.method, other.seed, stored["data"]) == (cell.config.method, cell.config.seed, wanted["data"])
+        if alike and not foreign(config, method_class(other.method).configure(other)):
+            return path.parent / "train"
+    return None
+
+
+def _job(cell: Cell, root: Path, share_lam: bool) -> Job:
     run = cell.folder(root) / "train"
     folders = {role: tuple(str(source.folder(root)) for source in sources) for role, sources in cell.data}
     data = from_plain(DataConfig, {**to_plain(cell.config.data), **folders})
     resume = (run / "config.yaml").is_file()
     if run.exists() and not resume:
         shutil.rmtree(run)  # killed before it began
-    return Job(replace(cell.config, data=data), run, resume)
+    lam_from = shared_lam(cell, root) if share_lam and not resume else None
+    return Job(replace(cell.config, data=data), run, resume, lam_from)
 
 
 def _all_metrics(run: Path) -> dict[str, float]:
@@ -184,11 +211,17 @@ def _grade(cell: Cell, root: Path, trained: _Trained) -> Outcome:
         cpu_seconds=trained.cpu_seconds + time.process_time() - cpu,
         machine=machine(resolve_device(cell.config.device)),
         resumed=trained.resumed,
+        lam_of=_row_of(result.get("lam_from")),
         scores=[record["score"] for record in rollouts if "score" in record],
         stacked=trained.stacked,
     )
     write_whole(folder / "outcome.json", json.dumps(asdict(outcome), indent=1))
     return outcome
+
+
+def _row_of(run: str | None) -> str | None:
+    """The row of the cell that was trained in `run`."""
+    return None if run is None else json.loads((Path(run).parent / "cell.json").read_text())["method"]
 
 
 def _evaluate(cell: Cell, folder: Path) -> list[dict[str, Any]]:
