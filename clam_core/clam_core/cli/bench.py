@@ -8,7 +8,9 @@ stopped, and tables share cells. On a GPU the seeds of a row are trained as one 
 table3 is the robot's: four tasks in the simulated kitchen, from the images of two cameras, scored 0, ½ or 1; its
 recommended preset is kitchen-gpu on a GPU and kitchen-cpu elsewhere.
 image-lam is ours: what a latent action model of images is best trained to predict (pixels, changes, features, two
-steps), and a space-time transformer, on play, demonstrations and layouts that no table uses, to choose by.
+steps), labels averaged over views, errors in units of the actions' spread, and a space-time transformer, on play,
+demonstrations and layouts that no table uses, to choose by. With --share-lam the rows that differ in the policy alone
+take over the latent action model of one that is trained.
 
 train-step: updates per second and memory of one training step of the paper's Transformer-CLAM (Tables 11 and 12).
 With --reference it takes turns with the authors' own modules (a checkout of clamrobot/clam_code, whose imports must
@@ -32,6 +34,7 @@ Examples:
   clam bench table3 --tasks reach-block,push-button
   clam bench table4 --plan
   clam bench table4 --merge
+  clam bench image-lam --rows spread,test-time --share-lam
   clam bench data
   clam bench inference
   clam bench inference --bundle runs/kitchen/bundle --out runs/kitchen
@@ -95,7 +98,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tables.add_argument(
         "--share-lam",
         action="store_true",
-        help="a cell that differs from a trained one in the policy alone takes over its latent action model",
+        help="a cell that differs in the policy alone from one that an earlier call has trained takes over its latent "
+        "action model; such cells are not stacked",
     )
     tables.add_argument("--ray", metavar="ADDRESS", help="run the cells on a Ray cluster: its address, or auto")
     tables.add_argument(

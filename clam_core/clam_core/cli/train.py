@@ -47,8 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--lam-from",
         type=Path,
         metavar="RUN",
-        help="take all numbers and all but the policy from this trained run; key=value of the policy, the "
-        "demonstrations and the seed may differ",
+        help="take all numbers, and all that was learned before the policy, from this run; what may differ is the "
+        "policy's, data.expert, seed and device",
     )
     parser.add_argument("--until", metavar="STAGE", help="stop after this stage, e.g. lam; go on with --resume")
     parser.add_argument("--json", action="store_true", help="print the held-out metrics as JSON")
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run ``clam train``."""
-    given = [f"--{name}" for name in ("preset", "config", "resume") if getattr(arguments, name)]
+    given = [f"--{name}" for name in ("preset", "config") if getattr(arguments, name)]
     if arguments.lam_from is not None and given:
         raise ClamError(f"--lam-from begins a run with the numbers of another: leave out {' and '.join(given)}")
     config = _resumed(arguments) if arguments.resume else _configured(arguments)

@@ -264,7 +264,7 @@ class Method(nn.Module, ABC):
     def imitation_stage(self, train: Transitions, held_out: Transitions | None, idm: nn.Module | None = None) -> Stage:
         """Imitation learning of the targets of `train` (Algorithm 1, lines 14–18); `idm` may lend its encoder."""
         policy, options = self.actor.policy, self.config.policy_training
-        self.measure_error_unit(self.imitated_actions(train))
+        self.measure_error_unit(train)
         return Stage(
             "policy",
             trained_modules(policy),
@@ -277,12 +277,15 @@ class Method(nn.Module, ABC):
         )
 
     def imitated_actions(self, train: Transitions) -> Tensor | None:
-        """The actions ``(M, A)``, scaled to [−1, 1], that `imitation_stage` has as targets, or whose latents."""
+        """The actions ``(M, A)``, scaled to [−1, 1], that the targets of `train` are or stand for; None: no actions."""
         return train.targets
 
-    def measure_error_unit(self, actions: Tensor | None) -> None:
-        """From here on errors of actions count as `PolicyConfig.error_unit` says, for a policy that imitates these."""
-        if actions is not None and self.config.policy.error_unit == "spread":
+    def measure_error_unit(self, train: Transitions) -> None:
+        """From here on errors of actions count as `PolicyConfig.error_unit` says, of a policy that imitates `train`."""
+        if self.config.policy.error_unit == "range":
+            return
+        actions = self.imitated_actions(train)
+        if actions is not None:
             self.error_unit.copy_(actions.std(0, correction=0).clamp_min(LEAST_SPREAD))
 
     def imitation_loss(self, batch: Batch) -> Tensor:

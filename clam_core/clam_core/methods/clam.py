@@ -18,6 +18,8 @@ from clam_core.training.config import Config
 from clam_core.training.diagnostics import effective_dimension, linear_probe, masked_mse, perplexity
 from clam_core.training.transitions import Batch, RawEpisodes, Span, Transitions
 
+DECODED_AT_ONCE = 16_384
+
 
 class Clam(Method):
     """Stage 1 learns z from unlabeled transitions and grounds it with labeled play; stage 2 imitates experts in z."""
@@ -207,11 +209,11 @@ class Clam(Method):
 
     @torch.no_grad()
     def imitated_actions(self, train: Transitions) -> Tensor | None:
-        """What the latent actions of `train` decode to; None without an action decoder."""
-        if self.actor.decoder is None:
+        """What the latent actions of `train` decode to; None where the policy is not judged by that."""
+        if self.actor.decoder is None or not self.config.policy.decoded_weight:
             return None
         assert train.targets is not None
-        return self.decoded(train.targets).clamp(-1, 1)
+        return torch.cat([self.decoded(part).clamp(-1, 1) for part in torch.split(train.targets, DECODED_AT_ONCE)])
 
     def decoded(self, standardized: Tensor) -> Tensor:
         """Actions of standardized latent actions ``(..., Z)``."""

@@ -26,7 +26,7 @@ from clam_core.methods.lapo import quantized
 from clam_core.models.observations import Observations
 from clam_core.spec import EnvironmentSpec
 from clam_core.training.config import Config
-from clam_core.training.transitions import Batch, RawEpisodes, Span
+from clam_core.training.transitions import Batch, RawEpisodes, Span, Transitions
 
 
 class Lapa(Clam):
@@ -76,7 +76,7 @@ class Lapa(Clam):
     def _finetuning_stage(self, labeled: RawEpisodes) -> Stage:
         train, held_out = self.split(labeled, Span.of_policy(self.config.policy.chunk))
         options, policy = self.config.grounding_training, self.actor.policy
-        self.measure_error_unit(train.targets)
+        self.measure_error_unit(train)
 
         def loss(batch: Batch) -> Losses:
             return {"loss": self.imitation_loss(batch)}
@@ -85,6 +85,10 @@ class Lapa(Clam):
             return self.imitation_error(self.imitation_loss, held_out)
 
         return Stage("policy", [policy], options, one_batch(train, options.batch_size), loss, metrics, deployable=True)
+
+    def imitated_actions(self, train: Transitions) -> Tensor | None:
+        """Those of the labeled data that it is fine-tuned on."""
+        return train.targets
 
     def imitation_loss(self, batch: Batch) -> Tensor:
         """Of the fine-tuned policy, which predicts actions."""

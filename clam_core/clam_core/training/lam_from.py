@@ -15,9 +15,10 @@ from clam_core.plain import differences, to_plain
 from clam_core.spec import EnvironmentSpec
 from clam_core.training.checkpoint import Position, load_checkpoint
 from clam_core.training.config import Config
+from clam_core.training.metrics import read_metrics
 
-#: What alone may differ from the run that is taken over from: dotted keys, or what they begin with.
-OWN = (
+#: What may differ from the run that is taken over from: keys, or what they begin with.
+MAY_DIFFER = (
     "policy.", "policy_training.", "rollouts.", "augmentation.test_time", "data.expert", "data.memory_limit_gib",
     "seed", "device", "bf16", "compile", "log_every", "evaluate_every", "evaluate_transitions", "checkpoint_every",
     "wandb",
@@ -28,15 +29,34 @@ _POLICY_WEIGHTS = ("actor.policy.", "latent_head.")
 
 
 def learned_stages(config: Config) -> tuple[str, ...]:
-    """The stages of `config` before its policy, e.g. ``("lam",)``; empty where the first one trains the policy."""
+    """The stages of `config` that another training can take over, e.g. ``("lam",)``; DynaMo's encoder is a policy's."""
     names = method_class(config.method).stage_names(config)
     before = names[: next(i for i, name in enumerate(names) if name in _POLICY_STAGES)]
-    return before if before and before[0] in ("lam", "idm") else ()  # DynaMo's encoder is the policy's own
+    return before if before and before[0] in ("lam", "idm") else ()
 
 
-def foreign(config: Config, other: Config) -> list[tuple[str, Any, Any]]:
-    """Key and both values, where `config` may not differ from the `other` that its latent action model comes from."""
-    return [entry for entry in differences(_plain(config), _plain(other)) if not entry[0].startswith(OWN)]
+def deviations(config: Config, other: Config) -> list[tuple[str, Any, Any]]:
+    """Key and both values, where `config` may not differ from the `other` whose stages it is to take over."""
+    free = MAY_DIFFER if "decoder" in learned_stages(config) else (*MAY_DIFFER, "grounding_training.")
+    return [entry for entry in differences(_plain(config), _plain(other)) if not entry[0].startswith(free)]
+
+
+def check_lam_from(run: Path, other: Config, config: Config) -> None:
+    """Whether a training with `config` can take over from `run`, which was trained with `other`.
+
+    Raises:
+        ClamError: it has another method, nothing to take over, or other numbers.
+    """
+    if other.method != config.method:
+        raise ClamError(f"run '{run}' trains '{other.method}', not '{config.method}': name one of the same method")
+    if not learned_stages(config):
+        raise ClamError(f"'{config.method}' learns nothing that another policy could take over; leave out --lam-from")
+    if changed := deviations(config, other):
+        listed = "; ".join(f"{key} is {there} there, not {here}" for key, here, there in changed)
+        raise ClamError(
+            f"what '{run}' learned before its policy is another: {listed}; only the policy, data.expert, seed and "
+            f"device may differ (moved datasets: name the new places in '{run / 'config.yaml'}')"
+        )
 
 
 def _plain(config: Config) -> dict[str, Any]:
@@ -49,44 +69,40 @@ def _plain(config: Config) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class LamSource:
-    """The run folder `run`, all of whose stages before the policy are done; see `open`."""
+    """What the run folder `run` learned before its policy, and the lines of its log about that; see `open`."""
 
     run: Path
     weights: dict[str, torch.Tensor]
+    log: list[dict[str, Any]]
 
     @classmethod
-    def open(cls, run: Path, other: Config, config: Config, spec: EnvironmentSpec) -> LamSource:
-        """`run`, trained with `other`, for a training with `config` in the environment `spec`.
+    def open(cls, run: Path, config: Config, spec: EnvironmentSpec) -> LamSource:
+        """`run`, trained with `config`, for a training in the environment `spec`.
 
         Raises:
-            ClamError: it has another method, other numbers, or other observations and actions; or has not got so far.
+            ClamError: it has other observations and actions, or has not got so far.
         """
-        stages = learned_stages(config)
-        if other.method != config.method:
-            raise ClamError(f"run '{run}' trains '{other.method}', not '{config.method}': name one of the same method")
-        if not stages:
-            raise ClamError(f"'{config.method}' trains nothing before its policy; leave out --lam-from")
-        if changed := foreign(config, other):
-            listed = "; ".join(f"{key} is {there} there, not {here}" for key, here, there in changed)
-            raise ClamError(f"the latent action model of '{run}' is another: {listed}; only the policy's may differ")
         theirs = EnvironmentSpec.from_json(json.loads((run / "spec.json").read_text()))
         if (theirs.observation, theirs.action) != (spec.observation, spec.action):
-            raise ClamError(f"run '{run}' has other observations or actions than these demonstrations; train anew")
-        method = method_class(other.method)(other, theirs)
+            raise ClamError(f"run '{run}' has other observations or actions than these datasets; leave out --lam-from")
+        method = method_class(config.method)(config, theirs)
         loaded = load_checkpoint(run / "checkpoints", method)
-        last = len(stages) - 1
-        at = loaded[0] if loaded else Position(0, 0)
-        if at.stage < last or (at.stage == last and at.update < _updates(other, stages[-1])):
-            raise ClamError(f"run '{run}' has not finished its stage '{stages[-1]}'; wait for it, or resume it")
+        end, at = _end(config), loaded[0] if loaded else Position(0, 0)
+        if (at.stage, at.update) < (end.stage, end.update):
+            raise ClamError(
+                f"run '{run}' has not finished its stage '{learned_stages(config)[-1]}'; wait for it, or resume it"
+            )
         learned = {k: v for k, v in method.state_dict().items() if not k.startswith(_POLICY_WEIGHTS)}
-        return cls(run, learned)
+        return cls(run.resolve(), learned, [line for line in read_metrics(run) if line["stage"] <= end.stage])
 
     def give(self, method: Method) -> Position:
-        """Load the weights into `method`; returns the position at which only the policy is left to train."""
+        """Load the weights into `method`; returns the position from which only the policy is left to train."""
         method.load_state_dict(method.state_dict() | self.weights)
-        stages = learned_stages(method.config)
-        return Position(len(stages) - 1, _updates(method.config, stages[-1]))
+        return _end(method.config)
 
 
-def _updates(config: Config, stage: str) -> int:
-    return (config.grounding_training if stage == "decoder" else config.lam_training).updates
+def _end(config: Config) -> Position:
+    """Where the last stage before the policy is done."""
+    stages = learned_stages(config)
+    options = config.grounding_training if stages[-1] == "decoder" else config.lam_training
+    return Position(len(stages) - 1, options.updates)

@@ -31,7 +31,7 @@ from clam_core.training.config import Config
 from clam_core.training.distributed import Process, join_processes
 from clam_core.training.drive import drive, drive_together
 from clam_core.training.frames import StoreFrames, open_store_frames
-from clam_core.training.lam_from import LamSource
+from clam_core.training.lam_from import LamSource, check_lam_from
 from clam_core.training.sampler import Sampler
 from clam_core.training.stage_run import Steps
 from clam_core.training.trainer import Trainer
@@ -139,9 +139,10 @@ def train(
     Raises:
         ClamError: `run` exists (without `resume`) or does not (with it), or bad data.
     """
-    method_type, config = _checked(config, run, resume, until)
-    with join_processes(config.device) as process:
-        return drive(_training(method_type, Job(config, run, resume, lam_from), process, until))
+    job = Job(config, run, resume, lam_from)
+    method_type, job = _checked(job, until)
+    with join_processes(job.config.device) as process:
+        return drive(_training(method_type, job, process, until))
 
 
 def train_together(jobs: Sequence[Job]) -> list[dict[str, float] | Exception]:
@@ -155,15 +156,21 @@ def train_together(jobs: Sequence[Job]) -> list[dict[str, float] | Exception]:
 
 
 def _job(job: Job, process: Process) -> Steps:
-    method_type, config = _checked(job.config, job.run, job.resume, None)
-    return (yield from _training(method_type, replace(job, config=config), process, None))
+    method_type, job = _checked(job, None)
+    return (yield from _training(method_type, job, process, None))
 
 
-def _checked(config: Config, run: Path, resume: bool, until: str | None) -> tuple[type[Method], Config]:
-    """The method, and the configuration that its training has."""
+def _checked(job: Job, until: str | None) -> tuple[type[Method], Job]:
+    """The method, and `job` with the configuration that its training has."""
+    config, run, resume = job.config, job.run, job.resume
     method_type = method_class(config.method)
+    if resume and job.lam_from is not None:
+        raise ClamError(f"--resume goes on with '{run}', which has what it took over; leave out --lam-from")
     if run.exists() and not resume:
-        raise ClamError(f"run folder '{run}' exists; add --resume to go on with it, or choose another --out")
+        if not (run / "config.yaml").is_file():
+            raise ClamError(f"folder '{run}' exists and holds no run to go on with; choose another --out, or delete it")
+        go_on = "--resume instead of --lam-from" if job.lam_from else "--resume"
+        raise ClamError(f"run folder '{run}' exists; add {go_on} to go on with it, or choose another --out")
     if resume and not (run / "config.yaml").is_file():
         raise ClamError(f"nothing to resume in '{run}': no config.yaml there; leave out --resume")
     if resume:
@@ -174,7 +181,9 @@ def _checked(config: Config, run: Path, resume: bool, until: str | None) -> tupl
     stages = method_type.stage_names(config)
     if until is not None and until not in stages:
         raise ClamError(f"this training of '{config.method}' has no stage '{until}': {did_you_mean(until, stages)}")
-    return method_type, config
+    if job.lam_from is not None:
+        check_lam_from(job.lam_from, load_run_config(job.lam_from), config)
+    return method_type, replace(job, config=config)
 
 
 def _training(method_type: type[Method], job: Job, process: Process, until: str | None) -> Steps:
@@ -188,18 +197,20 @@ def _training(method_type: type[Method], job: Job, process: Process, until: str 
     method.check(data.datasets)
     source = None
     if job.lam_from is not None:
-        source = LamSource.open(job.lam_from, load_run_config(job.lam_from), config, data.spec)
+        source = LamSource.open(job.lam_from, load_run_config(job.lam_from), data.spec)
     process.barrier()  # no process may see the run folder of this run as another's
     if process.writes:
         run.mkdir(parents=True, exist_ok=True)
         write_whole(run / "spec.json", json.dumps(data.spec.to_json(), indent=2))
         write_whole(run / EPISODES, json.dumps(data.firsts))
-        write_whole(run / "config.yaml", yaml.safe_dump(to_plain(config), sort_keys=False))
-    process.barrier()
     roll_out = _roller(method, config, process) if config.rollouts.every else None
     trainer = Trainer(method, data.datasets, run, process, resume=job.resume, until=until, roll_out=roll_out)
     if source is not None:
         trainer.take_over(source)
+        del source
+    if process.writes:  # the last: with it the folder is a run that can be resumed
+        write_whole(run / "config.yaml", yaml.safe_dump(to_plain(config), sort_keys=False))
+    process.barrier()
     metrics = yield from trainer.steps()
     if process.writes and until in (None, method.STAGES[-1]):
         came_from = {} if trainer.lam_from is None else {"lam_from": trainer.lam_from}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from clam_core.training.distributed import Process
 from clam_core.training.lam_from import LamSource
 from clam_core.training.metrics import MetricsLog
 from clam_core.training.stage_run import StageRun, Steps, Surroundings
+from clam_core.whole import write_whole
 
 
 class Trainer:
@@ -23,6 +25,8 @@ class Trainer:
     `roll_out` plays the actor in its environment, for evaluation during policy training. `until` names the stage
     after which to stop.
     """
+
+    lam_from: str | None  # the run that this one took over from
 
     def __init__(
         self,
@@ -37,15 +41,15 @@ class Trainer:
     ) -> None:
         self.method, self.data, self.run, self.process = method, data, run, process
         self.resume, self.until, self.roll_out = resume, until, roll_out
-        self.lam_from: str | None = None  # the run whose latent action model this one took over
         self._begin({})
 
     def take_over(self, source: LamSource) -> None:
-        """Begin the run folder with what `source` learned before its policy; `steps` goes on from there."""
+        """Begin the run folder with what `source` learned before its policy, and its log; `steps` goes on there."""
         position = source.give(self.method)
         self.lam_from = str(source.run)
         state = self._state()
         if self.process.writes:
+            write_whole(self.run / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in source.log))
             save_checkpoint(self.run / "checkpoints", position, self.method, state)
         self.process.barrier()
         self.resume = True

@@ -12,13 +12,14 @@ from clam_core.bench.tables import Pool
 from clam_core.bench.tables.cell import Cell
 from clam_core.bench.tables.pool import make_datasets, run_cells, stacks
 from clam_core.bench.tables.rows import STATE_ROWS, roles_of
-from clam_core.bench.tables.run_cell import load_outcome, run_cell, run_stack
+from clam_core.bench.tables.run_cell import Outcome, load_outcome, run_cell, run_stack, shared_lam
 from clam_core.bench.tables.sources import Source
 from clam_core.cores import usable_cores
 from clam_core.data.store import EpisodeStore
 from clam_core.errors import ClamError
 from clam_core.evaluation import EVALUATION_SEED
 from clam_core.training import run as run_module
+from clam_core.training.metrics import read_metrics
 
 
 def small_cell(slug: str, seed: int = 0) -> Cell:
@@ -139,6 +140,27 @@ def test_seeds_are_trained_as_a_stack_and_leave_what_they_would_alone(root: Path
         assert stacked.metrics == pytest.approx(alone.metrics, rel=1e-2, abs=1e-3)
         assert "trained together, in the first one's log: mlp-clam" in (cell.folder(root) / "log.txt").read_text()
     assert run_stack(cells, root) == [load_outcome(cell, root) for cell in cells]
+
+
+def test_a_row_that_differs_in_the_policy_alone_takes_over_a_latent_action_model(root: Path) -> None:
+    one = small_cell("mlp-clam")
+    run_cell(one, root)
+    policy = replace(one.config, policy=replace(one.config.policy, error_unit="spread"))
+    model = replace(one.config, lam=replace(one.config.lam, latent_dim=5))
+    other, unlike = replace(one, method="spread", config=policy), replace(one, method="wide", config=model)
+    (outcome,) = run_stack([other], root, share_lam=True)
+    assert isinstance(outcome, Outcome) and (outcome.lam_of, outcome.resumed) == ("mlp-clam", False)
+    assert outcome.metrics["grounding/r2"] == run_cell(one, root).metrics["grounding/r2"]  # of the log that came along
+    logs = [read_metrics(cell.folder(root) / "train") for cell in (one, other)]
+    assert [line for line in logs[0] if line["name"] == "lam"] == [line for line in logs[1] if line["name"] == "lam"]
+
+    def donor(cell: Cell) -> Path | None:
+        sources = {role: tuple(str(source.folder(root)) for source in of_role) for role, of_role in cell.data}
+        return shared_lam(cell, replace(cell.config, data=replace(cell.config.data, **sources)), root)
+
+    assert donor(replace(other, method="third")) == one.folder(root) / "train"  # not of one that took over itself
+    assert donor(unlike) is None
+    assert donor(replace(other, seed=1, config=replace(policy, seed=1))) is None
 
 
 def test_of_a_stack_the_cells_fail_one_by_one(root: Path) -> None:

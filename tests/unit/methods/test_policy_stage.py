@@ -117,15 +117,16 @@ def test_the_policy_is_given_the_state_without_its_change() -> None:
 
 
 def test_errors_of_actions_count_in_their_spread_over_what_is_imitated(data: list[str]) -> None:
-    unit, still = torch.tensor([0.5, 2.0]), torch.tensor([[0.3, -0.7]])
-    method, _ = opened(config(data, "policy.error_unit=spread"))
-    method.measure_error_unit(torch.cat([still - unit, still + unit]))
-    assert method.error_unit.tolist() == pytest.approx(unit.tolist())
-    method.measure_error_unit(still.repeat(3, 1))
-    assert method.error_unit.tolist() == pytest.approx([LEAST_SPREAD] * 2)
-    plain, _ = opened(config(data))
-    plain.measure_error_unit(still.repeat(3, 1))
-    assert plain.error_unit.tolist() == [1.0, 1.0]
+    for unit, expected in (("spread", [0.5, LEAST_SPREAD]), ("range", [1.0, 1.0])):
+        settings = load_config("bc", overrides=[*QUICK, data[1], f"policy.error_unit={unit}"])
+        found = open_data(("labeled",), settings, torch.device("cpu"))
+        method = method_class("bc")(settings, found.spec)
+        assert found.datasets.labeled
+        episodes = method.transitions(found.datasets.labeled, method.span)
+        alternating = torch.arange(len(episodes)) % 2 - 0.5
+        actions = torch.stack([0.3 + alternating, torch.full_like(alternating, -0.7)], dim=1)
+        method.measure_error_unit(episodes.with_targets(actions, method.span))
+        assert method.error_unit.tolist() == pytest.approx(expected, rel=1e-3)
 
 
 def test_a_latent_policy_is_judged_by_decoded_actions_in_the_unit_of_those_of_its_labels(data: list[str]) -> None:

@@ -1,17 +1,22 @@
 """``clam train --lam-from``: everything but the policy comes from another run."""
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from clam_core.cli import main
 from clam_core.errors import ClamError
+from clam_core.training import trainer
 from clam_core.training.checkpoint import Position, load_checkpoint
 from clam_core.training.config import Config
 from clam_core.training.lam_from import learned_stages
 from clam_core.training.load_config import load_config
+from clam_core.training.metrics import read_metrics
 from clam_core.training.run import load_method, load_run_config, train
 
 MakeDataset = Callable[..., Path]
@@ -40,31 +45,59 @@ def learned(run: Path) -> dict[str, torch.Tensor]:
     return {name: value for name, value in state.items() if not name.startswith(own)}
 
 
+def changed(run: Path) -> None:
+    """Make what `run` learned something that no training comes to by itself."""
+    path = next((run / "checkpoints").glob("[0-9]*")) / "weights.safetensors"
+    weights = load_file(path)
+    save_file({name: value + 0.125 if value.is_floating_point() else value for name, value in weights.items()}, path)
+
+
 @pytest.mark.parametrize("method", ["clam", "vpt", "lapo", "lapa"])
 def test_everything_but_the_policy_is_the_other_runs(method: str, data: list[str], tmp_path: Path) -> None:
-    train(config(method, data), tmp_path / "one")
-    other = config(method, data, "policy.hidden=[8, 8]", "seed=5")
-    metrics = train(other, tmp_path / "other", lam_from=tmp_path / "one")
-    theirs, ours = learned(tmp_path / "one"), learned(tmp_path / "other")
-    assert theirs.keys() == ours.keys()
+    one, other = tmp_path / "one", tmp_path / "other"
+    train(config(method, data), one)
+    changed(one)
+    metrics = train(config(method, data, "policy.hidden=[8, 8]", "seed=5"), other, lam_from=one)
+    theirs, ours = learned(one), learned(other)
+    assert theirs.keys() == ours.keys() and theirs
     assert all(torch.equal(theirs[name], ours[name]) for name in theirs)
-    first = learned_stages(load_run_config(tmp_path / "other"))[-1]
-    assert any(name.startswith(f"{first}/") for name in metrics)  # measured again, on what this run holds out
-    assert (tmp_path / "other" / "bundle").is_dir()
-    assert load_run_config(tmp_path / "other").policy.hidden == (8, 8)
+    stages = learned_stages(load_run_config(other))
+    assert any(name.startswith(f"{stages[-1]}/") for name in metrics)  # measured again, on what this run holds out
+    logged = [line for line in read_metrics(other) if line["name"] in stages]
+    assert logged == [line for line in read_metrics(one) if line["name"] in stages] and logged
+    assert (other / "bundle").is_dir()
+    assert load_run_config(other).policy.hidden == (8, 8)
 
 
-def test_the_policy_alone_is_trained_and_its_result_says_from_where(data: list[str], tmp_path: Path) -> None:
-    train(config("clam", data), tmp_path / "one")
-    train(config("clam", data), tmp_path / "other", lam_from=tmp_path / "one", until="lam")
-    method = load_method(tmp_path / "other", torch.device("cpu"))
-    assert load_checkpoint(tmp_path / "other" / "checkpoints", method) is not None
-    assert not (tmp_path / "other" / "bundle").exists()
-    assert not (tmp_path / "other" / "metrics.jsonl").read_text()
-    train(config("clam", data), tmp_path / "other", resume=True)  # killed before the policy's first checkpoint
-    assert f'"lam_from": "{tmp_path / "one"}"' in (tmp_path / "other" / "result.json").read_text()
-    assert all(torch.equal(a, b) for a, b in zip(learned(tmp_path / "one").values(),
-                                                 learned(tmp_path / "other").values(), strict=True))  # fmt: skip
+def test_a_run_that_took_over_goes_on_after_it_was_killed(data: list[str], tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    train(config("clam", data), one)
+    changed(one)
+    train(config("clam", data), other, lam_from=one, until="lam")
+    assert not (other / "bundle").exists()
+    shutil.move(one, tmp_path / "gone")
+    train(config("clam", data), other, resume=True)
+    theirs, ours = learned(tmp_path / "gone"), learned(other)
+    assert all(torch.equal(theirs[name], ours[name]) for name in theirs)
+    assert json.loads((other / "result.json").read_text())["lam_from"] == str(one)
+    with pytest.raises(ClamError, match="leave out --lam-from"):
+        train(config("clam", data), other, resume=True, lam_from=tmp_path / "gone")
+    with pytest.raises(ClamError, match="add --resume instead of --lam-from"):
+        train(config("clam", data), other, lam_from=tmp_path / "gone")
+
+
+def test_a_run_that_was_killed_before_it_took_over_is_no_run(
+    data: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = config("clam", data)
+    train(settings, tmp_path / "one")
+    monkeypatch.setattr(trainer, "save_checkpoint", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        train(settings, tmp_path / "other", lam_from=tmp_path / "one")
+    with pytest.raises(ClamError, match="holds no run to go on with"):
+        train(settings, tmp_path / "other")
+    with pytest.raises(ClamError, match="nothing to resume"):
+        train(settings, tmp_path / "other", resume=True)
 
 
 def test_other_demonstrations_may_be_imitated(data: list[str], make_dataset: MakeDataset, tmp_path: Path) -> None:
@@ -75,9 +108,18 @@ def test_other_demonstrations_may_be_imitated(data: list[str], make_dataset: Mak
     assert not torch.equal(*latents)
 
 
+def test_fine_tuning_of_lapas_policy_may_differ_but_not_lapos_decoder(data: list[str], tmp_path: Path) -> None:
+    for method in ("lapa", "lapo"):
+        train(config(method, data), tmp_path / method)
+    shorter = "grounding_training.updates=5"
+    assert train(config("lapa", data, shorter), tmp_path / "other", lam_from=tmp_path / "lapa")
+    with pytest.raises(ClamError, match=r"grounding_training\.updates is 10 there, not 5"):
+        train(config("lapo", data, shorter), tmp_path / "two", lam_from=tmp_path / "lapo")
+
+
 def test_what_shaped_the_latent_action_model_must_be_the_same(data: list[str], tmp_path: Path) -> None:
     train(config("clam", data), tmp_path / "one")
-    with pytest.raises(ClamError, match=r"is another: lam\.latent_dim is 4 there, not 8; only the policy's may differ"):
+    with pytest.raises(ClamError, match=r"is another: lam\.latent_dim is 4 there, not 8; only the policy"):
         train(config("clam", data, "lam.latent_dim=8"), tmp_path / "two", lam_from=tmp_path / "one")
     swapped = [data[0], data[2].replace("expert", "labeled", 1), data[2]]
     with pytest.raises(ClamError, match=r"data\.labeled"):
@@ -99,7 +141,7 @@ def test_a_run_that_has_not_got_so_far_is_refused(data: list[str], tmp_path: Pat
 def test_a_method_that_learns_nothing_before_its_policy_is_refused(data: list[str], tmp_path: Path) -> None:
     settings = config("bc", data)
     train(settings, tmp_path / "one")
-    with pytest.raises(ClamError, match="'bc' trains nothing before its policy"):
+    with pytest.raises(ClamError, match="'bc' learns nothing that another policy could take over"):
         train(settings, tmp_path / "two", lam_from=tmp_path / "one")
     assert learned_stages(load_config("dynamo")) == ()
 

@@ -289,7 +289,7 @@ def test_weights_and_biases_missing_is_one_clear_line(
 def test_an_existing_run_is_not_overwritten(config: Config, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run/precious").touch()
-    with pytest.raises(ClamError, match="exists; add --resume"):
+    with pytest.raises(ClamError, match="exists and holds no run to go on with; choose another --out"):
         train(config, tmp_path / "run")
     assert (tmp_path / "run/precious").exists()
 

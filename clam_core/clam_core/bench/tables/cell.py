@@ -85,7 +85,7 @@ class Cell:
         folder = parent / f"{name}-{digest}"
         if not folder.exists():
             for path in sorted(parent.glob(f"{name}-*/cell.json")):
-                if stored_cell(path) == wanted:
+                if _completed(path) == wanted:
                     return path.parent
         return folder
 
@@ -99,7 +99,7 @@ def _changed(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]
     return changed
 
 
-def stored_cell(path: Path) -> dict[str, Any] | None:
+def _completed(path: Path) -> dict[str, Any] | None:
     """A stored cell with today's defaults for keys that it lacks; None if it has keys that are no more."""
     stored: dict[str, Any] = json.loads(path.read_text())
     try:

@@ -35,8 +35,8 @@ def costs(summary: Summary, entries: Sequence[Entry]) -> list[str]:
                 continue
             updates = median(entry.cell.updates() for entry in cells)
             # An interrupted cell knows only the seconds since it went on; another may have trained a policy alone.
-            whole = [entry.outcome for entry in cells if not (entry.outcome.resumed or entry.outcome.lam_of)]
-            training = _minutes([outcome.train_seconds for outcome in whole])
+            whole = [entry.outcome for entry in cells if not entry.outcome.resumed]
+            training = _minutes([outcome.train_seconds for outcome in whole if outcome.lam_of is None])
             rollouts = _minutes([outcome.evaluate_seconds for outcome in whole])
             play = _median("{:.2f}", [entry.outcome.metrics.get("grounding/r2") for entry in cells])
             error = _median("{:.4f}", [entry.outcome.label_quality.get("grounding/error") for entry in cells])
@@ -51,7 +51,11 @@ def costs(summary: Summary, entries: Sequence[Entry]) -> list[str]:
     note = f"The times leave out {resumed} cells that were interrupted, or whose record has none."
     lines += ["", note] if resumed else []
     if shared := sum(entry.outcome.lam_of is not None for entry in entries):
-        lines += ["", f"{shared} cells took over the latent action model of another row's (`--share-lam`)."]
+        lines += [
+            "",
+            f"{shared} cells trained the policy alone, on the latent action model of another row's (`--share-lam`): as "
+            "if trained whole, but for the random draws. Their training time is left out.",
+        ]
     if stacked := sum(entry.outcome.stacked > 1 for entry in entries):
         lines += ["", f"{stacked} cells were trained as stacks: the time of each is its share."]
     return [*lines, ""]

@@ -53,6 +53,7 @@ def run_cells(cells: Iterable[Cell], root: Path, pool: Pool) -> None:
     run = _on_ray if pool.ray else _on_cores
     with tqdm(total=len(cells), initial=len(cells) - len(waiting), desc="cells", unit="cell", disable=None) as bar:
         most = min(pool.stack, -(-len(waiting) // pool.workers))  # no process idle for the sake of a stack
+        most = 1 if pool.share_lam else most  # else one's time would be the share of those that trained more
         for stack, results in run(stacks(waiting, most), root, pool):
             bar.update(len(stack))
             failures += [(c, r) for c, r in zip(stack, results, strict=True) if not isinstance(r, Outcome)]

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 import torch
 
 from clam_core.bench.lock import locked
-from clam_core.bench.tables.cell import Cell, stored_cell
+from clam_core.bench.tables.cell import Cell
 from clam_core.bench.train_step import machine
 from clam_core.data.store import EpisodeStore
 from clam_core.deploy import load_bundle
@@ -25,9 +25,9 @@ from clam_core.evaluation import normalized_return, reference_scores, rollout
 from clam_core.methods import method_class
 from clam_core.plain import from_plain, to_plain
 from clam_core.training.config import Config, DataConfig
-from clam_core.training.lam_from import foreign, learned_stages
+from clam_core.training.lam_from import deviations, learned_stages
 from clam_core.training.metrics import read_lines, read_metrics
-from clam_core.training.run import Job, load_method, load_role, train_together
+from clam_core.training.run import Job, load_method, load_role, load_run_config, train_together
 from clam_core.whole import write_whole
 
 SCORED = "kitchen"  # the environment whose rewards are scores
@@ -158,32 +158,29 @@ def _train(cells: Sequence[Cell], root: Path, share_lam: bool) -> dict[Cell, Exc
     return {cell: result if isinstance(result, Exception) else None for cell, result in results}
 
 
-def shared_lam(cell: Cell, root: Path) -> Path | None:
-    """The training folder of a trained cell with the same data that differs from `cell` in the policy alone, if any."""
-    wanted, config = cell.to_json(), method_class(cell.config.method).configure(cell.config)
-    if not learned_stages(config):
-        return None
-    own = cell.folder(root)
-    for path in sorted(own.parent.glob(f"*-{cell.labels}-labels-seed{cell.seed}-*/cell.json")):
-        stored = stored_cell(path)
-        if path.parent == own or stored is None or not (path.parent / "train" / "result.json").is_file():
-            continue
-        other = from_plain(Config, stored["config"])
-        alike = (other.method, other.seed, stored["data"]) == (cell.config.method, cell.config.seed, wanted["data"])
-        if alike and not foreign(config, method_class(other.method).configure(other)):
-            return path.parent / "train"
-    return None
-
-
 def _job(cell: Cell, root: Path, share_lam: bool) -> Job:
     run = cell.folder(root) / "train"
     folders = {role: tuple(str(source.folder(root)) for source in sources) for role, sources in cell.data}
     data = from_plain(DataConfig, {**to_plain(cell.config.data), **folders})
-    resume = (run / "config.yaml").is_file()
+    config, resume = replace(cell.config, data=data), (run / "config.yaml").is_file()
     if run.exists() and not resume:
         shutil.rmtree(run)  # killed before it began
-    lam_from = shared_lam(cell, root) if share_lam and not resume else None
-    return Job(replace(cell.config, data=data), run, resume, lam_from)
+    return Job(config, run, resume, shared_lam(cell, config, root) if share_lam and not resume else None)
+
+
+def shared_lam(cell: Cell, config: Config, root: Path) -> Path | None:
+    """The training folder of a trained cell of the same seed that differs from `config` in the policy alone, if any."""
+    config, own = method_class(config.method).configure(config), cell.folder(root)
+    if not learned_stages(config):
+        return None
+    for result in sorted(own.parent.glob(f"*-{cell.labels}-labels-seed{cell.seed}-*/train/result.json")):
+        if result.parents[1] == own or "lam_from" in json.loads(result.read_text()):
+            continue
+        other = load_run_config(result.parent)
+        alike = (other.method, other.seed, other.data) == (config.method, config.seed, config.data)
+        if alike and not deviations(config, other):
+            return result.parent
+    return None
 
 
 def _all_metrics(run: Path) -> dict[str, float]:
@@ -220,8 +217,8 @@ def _grade(cell: Cell, root: Path, trained: _Trained) -> Outcome:
 
 
 def _row_of(run: str | None) -> str | None:
-    """The row of the cell that was trained in `run`."""
-    return None if run is None else json.loads((Path(run).parent / "cell.json").read_text())["method"]
+    """The row of the cell that was trained in `run`; see `Cell.folder`."""
+    return None if run is None else Path(run).parent.name.rpartition("-labels-")[0].rpartition("-")[0]
 
 
 def _evaluate(cell: Cell, folder: Path) -> list[dict[str, Any]]:
