@@ -116,9 +116,9 @@ def test_the_comparison_to_choose_by_shares_no_episode_and_no_layout_with_a_tabl
     mine, reported = TABLES["image-lam"], cell("st-clam")
     for seed in (0, 9):
         cells = {row: mine.cell(row, "reach-block", seed, Request("recommended", device="cpu")) for row in mine.rows}
-        pixels = cells["pixels"]
+        pixels, preset = cells["pixels"], cells["test-time-spread"]
+        assert preset is not None and replace(preset.config, seed=0) == reported.config
         assert pixels is not None and pixels.first_seed == 600_000 + SEED_STEP * seed and pixels.method == "clam-pixels"
-        assert replace(pixels.config, seed=0) == reported.config
         for other in cells.values():
             assert other is not None and other.data == pixels.data and other.first_seed == pixels.first_seed
         assert len({other.config for other in cells.values() if other is not None}) == len(cells)
