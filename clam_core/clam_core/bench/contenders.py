@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from clam_core.errors import ClamError
-from clam_core.methods.base import Datasets
 from clam_core.methods.clam import Clam
+from clam_core.methods.stage import Datasets
 from clam_core.spec import ActionSpec, EnvironmentSpec, ObservationSpec
 from clam_core.training.distributed import Process
 from clam_core.training.load_config import load_config

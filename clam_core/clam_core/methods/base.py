@@ -1,10 +1,9 @@
-"""What all methods share: an actor to deploy, the datasets they may see, training stages."""
+"""What all methods share: an actor to deploy, labels, and the stage that imitates them."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -14,18 +13,18 @@ import torch
 from torch import Tensor, nn
 
 from clam_core.errors import ClamError
+from clam_core.methods.imitation import imitation_loss, prepare_policy, trained_modules
+from clam_core.methods.stage import Datasets, Stage, current_target, one_batch
 from clam_core.models.action_token import ActionTokenPolicy
 from clam_core.models.actor import Actor, ActorConfig, ImageConfig
 from clam_core.models.config import InputShape
-from clam_core.models.encoders import IdmEncoder
 from clam_core.models.features import select_entries
 from clam_core.models.observations import Observations
-from clam_core.models.policy import MlpPolicy
 from clam_core.models.transformer import TimePositions
 from clam_core.spec import EnvironmentSpec, ObservationSpec
 from clam_core.training.augmentation import shifted_views
-from clam_core.training.config import Config, FeatureConfig, OptimizationConfig
-from clam_core.training.diagnostics import masked_mse, r_squared
+from clam_core.training.config import Config, FeatureConfig
+from clam_core.training.diagnostics import r_squared
 from clam_core.training.sampler import Sampler
 from clam_core.training.transitions import Batch, RawEpisodes, Span, Transitions
 
@@ -34,49 +33,6 @@ ACTION_MARGIN = 0.1
 
 #: What an action counts to spread at least (``policy.error_unit=spread``), in halves of its range: less is noise.
 LEAST_SPREAD = 0.02
-
-#: Scalars of one update; key ``loss`` is what is minimized.
-Losses = dict[str, Tensor]
-
-#: The batches of one update.
-Drawn = tuple[Batch, ...]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One optimization of the weights of `modules`: ``loss(*draw(update))`` is what update 1, 2, … minimizes.
-
-    `draw` alone draws from the data, and `loss` reads nothing that differs between runs of other seeds but the method's
-    weights and buffers and what was drawn, so that one call of it may be mapped over several runs (`training.stack`).
-
-    `metrics()` looks at held-out data; `criterion` names the one that is lower for better weights. `begin()` is
-    called once, before the first update, and not when a run is resumed within the stage. After a `deployable` stage's
-    updates the method's actor can be rolled out. `fixed` are modules that the loss calls and does not train.
-    """
-
-    name: str
-    modules: list[nn.Module]
-    optimization: OptimizationConfig
-    draw: Callable[[int], Drawn]
-    loss: Callable[..., Losses]
-    metrics: Callable[[], dict[str, float]]
-    criterion: str = "held_out_loss"
-    begin: Callable[[], None] = lambda: None
-    deployable: bool = False
-    fixed: Sequence[nn.Module] = ()
-
-
-@dataclass(frozen=True)
-class Datasets:
-    """The episodes a method was given, by role; what it may not see is not here."""
-
-    unlabeled: RawEpisodes | None = None
-    labeled: RawEpisodes | None = None
-    expert: RawEpisodes | None = None
-
-    def roles(self) -> dict[str, RawEpisodes]:
-        """The roles that are present."""
-        return {role: episodes for role, episodes in vars(self).items() if episodes is not None}
 
 
 class Method(nn.Module, ABC):
@@ -305,46 +261,6 @@ class Method(nn.Module, ABC):
         errors = [(loss(batch), batch.mask.sum()) for batch in self.evaluation_batches(held_out)]
         values, weights = (torch.stack(part) for part in zip(*errors, strict=True))
         return float((values * weights).sum() / weights.sum())
-
-
-def one_batch(transitions: Transitions, batch_size: int) -> Callable[[int], Drawn]:
-    """A stage's `draw` that draws one batch for every update."""
-    return lambda _: (transitions.sample(batch_size),)
-
-
-def imitation_loss(policy: Callable[[Observations], Tensor], batch: Batch, unit: Tensor | None = None) -> Tensor:
-    """Algorithm 1, line 17: squared error of the predicted chunk, in `unit` ``(A,)`` of each entry."""
-    assert batch.target is not None
-    return masked_mse(policy(batch.observation), batch.target, batch.mask, None if unit is None else unit**-2)
-
-
-def current_target(batch: Batch) -> Tensor:
-    """The target of transition t itself ``(B, ·)``."""
-    assert batch.target is not None
-    return batch.target[:, batch.context]
-
-
-def trained_modules(policy: nn.Module) -> list[nn.Module]:
-    """What policy training trains: all of it, or all but a frozen encoder."""
-    if isinstance(policy, MlpPolicy) and policy.config.freeze_encoder:
-        return [policy.trunk, policy.head]
-    return [policy]
-
-
-def prepare_policy(policy: nn.Module, idm: nn.Module | None) -> None:
-    """Before policy training: pretrained ResNets, or the image encoder of `idm` (Section 3.2), where asked for."""
-    if isinstance(policy, ActionTokenPolicy):
-        policy.load_pretrained()
-    encoder = getattr(policy, "encoder", None)
-    if not isinstance(encoder, IdmEncoder):
-        return
-    if idm is None:
-        raise ClamError(
-            "policy.encoder=idm, but this method has no latent IDM to take it from; use policy.encoder=impala"
-        )
-    own = encoder.idm.state_dict()
-    shared = {name: value for name, value in idm.state_dict().items() if own[name].shape == value.shape}
-    encoder.idm.load_state_dict(own | shared)  # all but the head, whose size depends on the latent space
 
 
 def image_config(features: FeatureConfig, observation: ObservationSpec) -> ImageConfig | None:

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from clam_core.methods.base import Datasets, Method, Stage
+from clam_core.methods.base import Method
+from clam_core.methods.stage import Datasets, Stage
 from clam_core.training.transitions import Batch, Span
 
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from clam_core.methods.base import Datasets, Drawn, Losses, Method, Stage, current_target, imitation_loss, one_batch
+from clam_core.methods.base import Method
+from clam_core.methods.imitation import imitation_loss
+from clam_core.methods.stage import Datasets, Drawn, Losses, Stage, current_target, one_batch
 from clam_core.models.build import build_lam
 from clam_core.models.feature_fdm import FeatureFDM
 from clam_core.models.images import relative_change

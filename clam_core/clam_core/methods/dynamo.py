@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from clam_core.errors import ClamError
-from clam_core.methods.base import Datasets, Losses, Stage, one_batch
 from clam_core.methods.bc import BehaviourCloning
+from clam_core.methods.stage import Datasets, Losses, Stage, one_batch
 from clam_core.models.encoders import IdmEncoder, ImageEncoder, StateEncoder
 from clam_core.models.observations import Observations
 from clam_core.models.policy import MlpPolicy

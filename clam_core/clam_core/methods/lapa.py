@@ -12,17 +12,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from clam_core.methods.base import (
-    Datasets,
-    Losses,
-    Stage,
-    imitation_loss,
-    one_batch,
-    prepare_policy,
-    trained_modules,
-)
 from clam_core.methods.clam import Clam
+from clam_core.methods.imitation import imitation_loss, prepare_policy, trained_modules
 from clam_core.methods.lapo import quantized
+from clam_core.methods.stage import Datasets, Losses, Stage, one_batch
 from clam_core.models.observations import Observations
 from clam_core.spec import EnvironmentSpec
 from clam_core.training.config import Config

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from clam_core.methods.base import Datasets, Drawn, Losses, Method, Stage
+from clam_core.methods.base import Method
+from clam_core.methods.stage import Datasets, Drawn, Losses, Stage
 from clam_core.models.action_decoder import ActionDecoder
 from clam_core.models.build import build_idm
 from clam_core.models.observations import Observations

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clam_core.methods.base import Method, current_target
+from clam_core.methods.base import Method
 from clam_core.methods.clam import Clam
 from clam_core.methods.dynamo import Dynamo
 from clam_core.methods.lapa import Lapa
+from clam_core.methods.stage import current_target
 from clam_core.methods.vpt import Vpt
 from clam_core.models.observations import Observations
 from clam_core.training.diagnostics import linear_probe, r_squared

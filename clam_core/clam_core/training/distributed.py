@@ -13,7 +13,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from clam_core.deploy.device import resolve_device
-from clam_core.methods.base import Losses, Stage
+from clam_core.methods.stage import Losses, Stage
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 
 import torch
 
-from clam_core.methods.base import Drawn, Losses
+from clam_core.methods.stage import Drawn, Losses
 from clam_core.training.stack import Stack, stackable
 from clam_core.training.stage_run import StageRun, Steps
 

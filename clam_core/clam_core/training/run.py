@@ -22,7 +22,8 @@ from clam_core.envs import make_env_of
 from clam_core.errors import ClamError, did_you_mean
 from clam_core.evaluation import evaluate
 from clam_core.methods import Method, method_class
-from clam_core.methods.base import Datasets, image_config
+from clam_core.methods.base import image_config
+from clam_core.methods.stage import Datasets
 from clam_core.plain import from_plain, to_plain
 from clam_core.spec import EnvironmentSpec
 from clam_core.training.checkpoint import load_checkpoint

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from clam_core.errors import ClamError
-from clam_core.methods.base import Losses
+from clam_core.methods.stage import Losses
 from clam_core.models.latent_space import LatentSpace
 from clam_core.training.config import Config, DataConfig, OptimizationConfig
 from clam_core.training.stage_run import StageRun

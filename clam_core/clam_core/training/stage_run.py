@@ -16,7 +16,8 @@ from tqdm import tqdm
 
 from clam_core.deploy.device import computes_bf16
 from clam_core.errors import ClamError
-from clam_core.methods.base import Losses, Method, Stage
+from clam_core.methods.base import Method
+from clam_core.methods.stage import Losses, Stage
 from clam_core.models.lam import LatentActionModel
 from clam_core.training.checkpoint import Position, load_best, save_best, save_checkpoint
 from clam_core.training.distributed import Process, parallel

@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from clam_core.methods.base import Datasets, Method
+from clam_core.methods.base import Method
+from clam_core.methods.stage import Datasets
 from clam_core.training.checkpoint import Position, load_checkpoint, save_checkpoint
 from clam_core.training.distributed import Process
 from clam_core.training.lam_from import LamSource

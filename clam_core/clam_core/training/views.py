@@ -10,7 +10,7 @@ import torch
 
 from clam_core.deploy.camera_view import CameraView, Picture
 from clam_core.deploy.view_calibration import calibrate
-from clam_core.methods.base import Datasets
+from clam_core.methods.stage import Datasets
 from clam_core.training.transitions import RawEpisodes
 
 BEGINNINGS = 4  # of episodes

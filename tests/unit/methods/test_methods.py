@@ -9,8 +9,8 @@ import torch
 from clam_core.data.store import EpisodeStore
 from clam_core.errors import ClamError
 from clam_core.methods import METHODS, method_class
-from clam_core.methods.base import Stage
 from clam_core.methods.clam import Clam
+from clam_core.methods.stage import Stage
 from clam_core.training.config import Config
 from clam_core.training.load_config import load_config
 from clam_core.training.run import load_method, open_data, train

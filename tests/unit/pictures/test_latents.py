@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from clam_core.methods.base import current_target
+from clam_core.methods.stage import current_target
 from clam_core.pictures.latents import Labels, episode, labels, plane
 from clam_core.pictures.learned import Learned
 from clam_core.training.transitions import Span

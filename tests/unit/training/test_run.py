@@ -22,7 +22,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from clam_core.cli import main
 from clam_core.deploy.device import computes_bf16
 from clam_core.errors import ClamError
-from clam_core.methods.base import Losses, Method
+from clam_core.methods.base import Method
+from clam_core.methods.stage import Losses
 from clam_core.models.actor import Actor, ActorConfig
 from clam_core.models.config import PolicyConfig
 from clam_core.plain import to_plain

@@ -12,7 +12,7 @@ import torch
 from clam_core.cli import main
 from clam_core.data.store import EpisodeStore
 from clam_core.deploy.bundle import load_bundle, load_views
-from clam_core.methods.base import Datasets
+from clam_core.methods.stage import Datasets
 from clam_core.training.transitions import RawEpisodes, load_episodes
 from clam_core.training.views import BEGINNINGS, LATER, training_views
 
