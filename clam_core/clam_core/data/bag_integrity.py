@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from clam_core.errors import ClamError
+from clam_core.whole import sync
 
 NAME = "integrity.json"
 FORMAT_VERSION = 1
@@ -75,13 +76,13 @@ def seal(bag: Path, messages: Mapping[str, int], digests: Mapping[str, FileDiges
     for path in [*storage_files(bag), bag / METADATA]:
         digest = (digests or {}).get(path.name) or FileDigest(path)
         files[path.name] = digest.facts()
-        _sync(path)
+        sync(path)
     content = {"format_version": FORMAT_VERSION, "files": files, "messages": dict(messages)}
     partial = bag / f".{NAME}.partial"
     partial.write_text(json.dumps(content, indent=1) + "\n")
-    _sync(partial)
+    sync(partial)
     os.replace(partial, bag / NAME)
-    _sync(bag)
+    sync(bag)
 
 
 def check_files(bag: Path) -> dict[str, int] | None:
@@ -137,12 +138,3 @@ def _read(bag: Path) -> dict[str, Any] | None:
     if not sound:
         raise ClamError(f"{NAME} does not say what the recorder wrote: {_MEND}")
     return {"files": files, "messages": messages}
-
-
-def _sync(path: Path) -> None:
-    """Have the operating system put a file or folder on the disk: a power cut loses nothing closed."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

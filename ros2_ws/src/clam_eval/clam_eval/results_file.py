@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from clam_core.errors import ClamError
+from clam_core.whole import sync
 from clam_eval.contender import Contender
 
 NAME = "results.jsonl"
@@ -205,8 +206,4 @@ def _create(path: Path, header: dict[str, Any]) -> None:
     with suppress(FileExistsError):  # somebody else was faster: his header counts
         os.link(partial, path)
     partial.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)
