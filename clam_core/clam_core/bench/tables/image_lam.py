@@ -39,7 +39,11 @@ ROWS = {
     "test-time-spread": _row("… both of these", "augmentation.test_time=2", "policy.error_unit=spread"),
     "space-time": _row("space-time transformer (Section G.2), pixels", *SPACE_TIME),
     "idm-encoder": _row("CNN, pixels; the policy starts from the IDM's", "policy.encoder=idm"),
-}
+    "together": _row(
+        "… averaged labels, units of spread and the IDM's encoder",
+        "augmentation.test_time=2", "policy.error_unit=spread", "policy.encoder=idm",
+    ),
+}  # fmt: skip
 
 NOTE = (
     "A comparison to choose by: its play, demonstrations and layouts are no table's. Otherwise the data are those of "
