@@ -57,7 +57,11 @@ def test_rows_differ_in_their_method_alone(setting: str) -> None:
         config = cell(row, setting=setting).config
         # LAPA's quantization is what the row is about; no other row looks at it.
         lam = replace(config.lam, latent=clam.lam.latent) if row == "lapa" else config.lam
-        assert replace(config, method="clam", lam=lam) == clam
+        imitates_only = config.method == "bc"
+        assert (config.policy.encoder == "idm") is (setting == "recommended" and not imitates_only)
+        policy = replace(config.policy, encoder=clam.policy.encoder) if imitates_only else config.policy
+        assert replace(config, method="clam", lam=lam, policy=policy) == clam
+        assert config.policy.cnn == config.lam.cnn or setting == "paper"  # so the networks are the same with either
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -116,7 +120,7 @@ def test_the_comparison_to_choose_by_shares_no_episode_and_no_layout_with_a_tabl
     mine, reported = TABLES["image-lam"], cell("st-clam")
     for seed in (0, 9):
         cells = {row: mine.cell(row, "reach-block", seed, Request("recommended", device="cpu")) for row in mine.rows}
-        pixels, preset = cells["pixels"], cells["test-time-spread"]
+        pixels, preset = cells["pixels"], cells["together"]
         assert preset is not None and replace(preset.config, seed=0) == reported.config
         assert pixels is not None and pixels.first_seed == 600_000 + SEED_STEP * seed and pixels.method == "clam-pixels"
         for other in cells.values():

@@ -48,7 +48,8 @@ ROWS = {
 NOTE = (
     "A comparison to choose by: its play, demonstrations and layouts are no table's. Otherwise the data are those of "
     "table3. Rows say what they change of `recommended/kitchen-cpu` as it was when the first of them were run: labels "
-    "of the plain view alone, errors in units of the actions' range. It now has what the row of both has."
+    "of the plain view alone, errors in units of the actions' range. It now has what the row of both has, "
+    "and ST-CLAM of table3 what the last row has."
 )
 
 
