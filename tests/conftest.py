@@ -177,3 +177,13 @@ def make_bundle(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / "bundle"
 
     return make
+
+
+@pytest.fixture
+def data(make_dataset: Callable[..., Path]) -> list[str]:
+    """The overrides of ``clam train`` that name ten episodes of every role."""
+    return [
+        f"data.unlabeled={make_dataset('mixed', 'mixed', 10, actions=False)}",
+        f"data.labeled={make_dataset('play', 'play', 10, seed=1)}",
+        f"data.expert={make_dataset('expert', 'expert', 10, seed=2)}",
+    ]

@@ -198,6 +198,8 @@ class Clam(Method):
 
     def imitation_loss(self, batch: Batch) -> Tensor:
         """Line 17, and with ``policy.decoded_weight`` the squared error of the decoded actions."""
+        if not self.LATENT:
+            return super().imitation_loss(batch)
         weight, decoder = self.config.policy.decoded_weight, self.actor.decoder
         if not weight or decoder is None:
             return imitation_loss(self.actor.policy, batch)
@@ -212,6 +214,8 @@ class Clam(Method):
     @torch.no_grad()
     def imitated_actions(self, train: Transitions) -> Tensor | None:
         """What the latent actions of `train` decode to; None where the policy is not judged by that."""
+        if not self.LATENT:
+            return super().imitated_actions(train)
         if self.actor.decoder is None or not self.config.policy.decoded_weight:
             return None
         assert train.targets is not None

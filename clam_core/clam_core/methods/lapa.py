@@ -19,7 +19,7 @@ from clam_core.methods.stage import Datasets, Losses, Stage, one_batch
 from clam_core.models.observations import Observations
 from clam_core.spec import EnvironmentSpec
 from clam_core.training.config import Config
-from clam_core.training.transitions import Batch, RawEpisodes, Span, Transitions
+from clam_core.training.transitions import Batch, RawEpisodes, Span
 
 
 class Lapa(Clam):
@@ -78,14 +78,6 @@ class Lapa(Clam):
             return self.imitation_error(self.imitation_loss, held_out)
 
         return Stage("policy", [policy], options, one_batch(train, options.batch_size), loss, metrics, deployable=True)
-
-    def imitated_actions(self, train: Transitions) -> Tensor | None:
-        """Those of the labeled data that it is fine-tuned on."""
-        return train.targets
-
-    def imitation_loss(self, batch: Batch) -> Tensor:
-        """Of the fine-tuned policy, which predicts actions."""
-        return imitation_loss(self.actor.policy, batch, self.error_unit)
 
     def label(self, batch: Batch) -> Tensor:
         """The policy's first action at o_t."""

@@ -23,15 +23,6 @@ QUICK = ["device=cpu", "features.difference=true", "policy.encoder=none", "polic
          "lam_training.updates=20", "policy_training.updates=20", "lam.hidden=[16]", "lam.context=0"]  # fmt: skip
 
 
-@pytest.fixture
-def data(make_dataset: MakeDataset) -> list[str]:
-    return [
-        f"data.unlabeled={make_dataset('mixed', 'mixed', 10, actions=False)}",
-        f"data.labeled={make_dataset('play', 'play', 10, seed=1)}",
-        f"data.expert={make_dataset('expert', 'expert', 10, seed=2)}",
-    ]
-
-
 def config(data: list[str], *extra: str) -> Config:
     return load_config("clam", overrides=[*QUICK, *data, *extra])
 
@@ -144,8 +135,12 @@ def test_a_latent_policy_is_judged_by_decoded_actions_in_the_unit_of_those_of_it
 @pytest.mark.parametrize("name", ["bc", "vpt", "lapa", "dynamo", "lapo", "clam"])
 def test_every_method_trains_with_errors_in_units_of_spread(name: str, data: list[str], tmp_path: Path) -> None:
     roles = [role for role in data if role.split("=")[0].removeprefix("data.") in method_class(name).USES]
-    settings = load_config(name, overrides=[*QUICK, *roles, "policy.error_unit=spread", "grounding_training.updates=5"])
-    assert train(settings, tmp_path / "run")
+    more = ["policy.decoded_weight=1.0", "grounding_training.updates=5"]
+    errors = []
+    for unit in ("range", "spread"):
+        settings = load_config(name, overrides=[*QUICK, *roles, *more, f"policy.error_unit={unit}"])
+        errors.append(train(settings, tmp_path / unit)["policy/held_out_loss"])
+    assert errors[1] > 1.2 * errors[0]  # actions of these datasets spread over less than half of their range
 
 
 def test_a_policy_of_actions_is_judged_in_the_unit_of_its_targets(data: list[str]) -> None:

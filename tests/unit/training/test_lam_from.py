@@ -25,15 +25,6 @@ QUICK = ["device=cpu", "policy.encoder=none", "policy.hidden=[16]", "lam.latent_
          "grounding_training.updates=10"]  # fmt: skip
 
 
-@pytest.fixture
-def data(make_dataset: MakeDataset) -> list[str]:
-    return [
-        f"data.unlabeled={make_dataset('mixed', 'mixed', 10, actions=False)}",
-        f"data.labeled={make_dataset('play', 'play', 10, seed=1)}",
-        f"data.expert={make_dataset('expert', 'expert', 10, seed=2)}",
-    ]
-
-
 def config(method: str, data: list[str], *extra: str) -> Config:
     roles = data[1:] if method == "vpt" else data[1:2] if method == "bc" else data
     return load_config(method, overrides=[*QUICK, *roles, *extra])

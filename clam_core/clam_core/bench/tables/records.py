@@ -43,8 +43,8 @@ def _record(table: Table, entry: Entry) -> dict[str, Any]:
         f"clam bench {table.name} --setting {cell.setting} --rows {entry.row} --columns {entry.column} "
         f"--first-seed {cell.seed} --seeds 1 --episodes {cell.episodes}"
         + (f" --budget {cell.budget:g}" if cell.budget != 1 else "")
-        # Where the device decides on the preset, it is said.
         + (" --share-lam" if outcome.lam_of else "")
+        # Where the device decides on the preset, it is said.
         + (f" --device {device}" if (device := cell.config.device).startswith("cuda") or table.preset else "")
     )
     more: dict[str, Any] = {}
