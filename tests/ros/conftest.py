@@ -65,6 +65,18 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
             process.popen.wait()
 
 
+@pytest.fixture
+def udp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test's nodes talk over loopback, not through shared memory.
+
+    For tests that kill a node and start it again: Fast DDS (3.2, and 3.6 by its code) marks a dead reader's port in
+    shared memory only if it died while it waited or read, so writers may go on filling a port that nobody reads.
+    """
+    monkeypatch.setenv("FASTDDS_BUILTIN_TRANSPORTS", "UDPv4")
+    for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"):
+        monkeypatch.setenv(name, "")  # clam_camera's profile would bring shared memory back
+
+
 class Graph:
     """Nodes in this process on one single-threaded executor, and a plain node `probe` to talk to them."""
 

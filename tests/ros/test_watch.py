@@ -38,6 +38,7 @@ class Listener:
         return self.newest[name][1]
 
 
+@pytest.mark.usefixtures("udp")
 def test_a_node_that_hangs_or_dies_is_named_until_it_is_back(make_graph: Any, start: Any) -> None:
     listener = Listener(make_graph())
     watch = start("clam_ros.watch", nodes="[sim_bridge, /robot/other]", start_within=0.0)

@@ -72,7 +72,10 @@ class Robot:
         self.graph.spin_until(lambda: newest()[0] == level and words in newest()[1], what=f"{words}; {newest()}")
 
     def says(self, key: str, value: str) -> None:
-        self.graph.spin_until(lambda: self.facts().get(key) == value, what=f"diagnostic {key} = {value}")
+        def known() -> str:
+            return f"diagnostic {key} = {value}; {self.publisher.get_subscription_count()} readers; {self.facts()}"
+
+        self.graph.spin_until(lambda: self.facts().get(key) == value, what=known)
 
     def refused(self, reason: str, count: int = 1) -> None:
         self.says(f"refused {reason}", str(count))

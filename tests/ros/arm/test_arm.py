@@ -261,6 +261,7 @@ def test_without_torque_nothing_is_sent_and_torque_begins_where_the_arm_is(make_
     assert robot.positions[1] > fallen[1] - 0.2, "it does not jump back to its last goal"
 
 
+@pytest.mark.usefixtures("udp")
 def test_a_driver_that_is_killed_and_started_again_goes_on_within_its_limits(
     make_graph: Any, start: Any, robot_of: Any
 ) -> None:

@@ -205,6 +205,7 @@ def test_an_operator_solves_a_task_through_the_driver(stack: Any) -> None:
     bus.never_left_its_limits()
 
 
+@pytest.mark.usefixtures("udp")
 def test_a_killed_driver_comes_back_while_the_kitchen_goes_on(stack: Any, start: Any) -> None:
     robot, bus, driver, kitchen = stack()
     timer = robot.swing(0.3)
@@ -240,6 +241,7 @@ def test_a_killed_driver_comes_back_while_the_kitchen_goes_on(stack: Any, start:
     assert kitchen.stop() == 0 and "Traceback" not in kitchen.output(), kitchen.output()
 
 
+@pytest.mark.usefixtures("udp")
 def test_a_killed_kitchen_is_said_and_the_driver_goes_on_when_it_is_back(stack: Any, start: Any) -> None:
     robot, bus, driver, kitchen = stack()
     robot.swing(0.3)

@@ -91,6 +91,7 @@ def test_an_image_shows_the_scene_whose_stamp_it_carries(
     assert node.stop() == 0 and "Traceback" not in node.output(), node.output()
 
 
+@pytest.mark.usefixtures("udp")
 def test_a_camera_without_a_kitchen_says_so_and_sees_again_when_it_is_there(make_graph: Any, start: Any) -> None:
     graph = make_graph()
     viewer = Viewer(graph, "camera")
@@ -110,6 +111,7 @@ def test_a_camera_without_a_kitchen_says_so_and_sees_again_when_it_is_there(make
     assert node.stop() == 0 and "Traceback" not in node.output(), node.output()
 
 
+@pytest.mark.usefixtures("udp")
 def test_a_killed_camera_leaves_the_arm_alone_and_comes_back(
     make_graph: Any, start: Any, robot_of: Any, view: KitchenView
 ) -> None:
