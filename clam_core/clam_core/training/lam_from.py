@@ -19,9 +19,8 @@ from clam_core.training.metrics import read_metrics
 
 #: What may differ from the run that is taken over from: keys, or what they begin with.
 MAY_DIFFER = (
-    "policy.", "policy_training.", "rollouts.", "augmentation.test_time", "data.expert", "data.memory_limit_gib",
-    "seed", "device", "bf16", "compile", "log_every", "evaluate_every", "evaluate_transitions", "checkpoint_every",
-    "wandb",
+    "policy.", "policy_training.", "rollouts.", "data.expert", "data.memory_limit_gib", "seed", "device", "bf16",
+    "compile", "log_every", "evaluate_every", "evaluate_transitions", "checkpoint_every", "wandb",
 )  # fmt: skip
 #: Stages that train the policy, and weights that are theirs.
 _POLICY_STAGES = ("latent_policy", "policy")
@@ -37,8 +36,14 @@ def learned_stages(config: Config) -> tuple[str, ...]:
 
 def deviations(config: Config, other: Config) -> list[tuple[str, Any, Any]]:
     """Key and both values, where `config` may not differ from the `other` whose stages it is to take over."""
-    free = MAY_DIFFER if "decoder" in learned_stages(config) else (*MAY_DIFFER, "grounding_training.")
-    return [entry for entry in differences(_plain(config), _plain(other)) if not entry[0].startswith(free)]
+    free, judged = list(MAY_DIFFER), [other.lam_training]
+    if "decoder" in learned_stages(config):
+        judged.append(other.grounding_training)
+    else:
+        free.append("grounding_training.")
+    if not any(stage.select == "best" or stage.early_stopping for stage in judged):
+        free.append("augmentation.test_time")  # else it has had part in the held-out error that decided
+    return [entry for entry in differences(_plain(config), _plain(other)) if not entry[0].startswith(tuple(free))]
 
 
 def check_lam_from(run: Path, other: Config, config: Config) -> None:

@@ -11,10 +11,11 @@ from safetensors.torch import load_file, save_file
 
 from clam_core.cli import main
 from clam_core.errors import ClamError
+from clam_core.methods import method_class
 from clam_core.training import trainer
 from clam_core.training.checkpoint import Position, load_checkpoint
 from clam_core.training.config import Config
-from clam_core.training.lam_from import learned_stages
+from clam_core.training.lam_from import deviations, learned_stages
 from clam_core.training.load_config import load_config
 from clam_core.training.metrics import read_metrics
 from clam_core.training.run import load_method, load_run_config, train
@@ -106,6 +107,21 @@ def test_fine_tuning_of_lapas_policy_may_differ_but_not_lapos_decoder(data: list
     assert train(config("lapa", data, shorter), tmp_path / "other", lam_from=tmp_path / "lapa")
     with pytest.raises(ClamError, match=r"grounding_training\.updates is 10 there, not 5"):
         train(config("lapo", data, shorter), tmp_path / "two", lam_from=tmp_path / "lapo")
+
+
+@pytest.mark.parametrize("judged", ["select=best", "early_stopping=2"])
+def test_averaged_labels_may_be_other_unless_they_decided_which_model_is_kept(judged: str, data: list[str]) -> None:
+    def refused(method: str, *extra: str) -> list[str]:
+        one, other = (
+            method_class(method).configure(config(method, [*data, *extra, f"augmentation.test_time={views}"]))
+            for views in (0, 2)
+        )
+        return [key for key, *_ in deviations(one, other)]
+
+    assert not refused("clam")
+    assert refused("clam", f"lam_training.{judged}") == ["augmentation.test_time"]
+    assert refused("lapo", f"grounding_training.{judged}") == ["augmentation.test_time"]
+    assert not refused("lapa", f"grounding_training.{judged}"), "there it is the policy that is fine-tuned"
 
 
 def test_what_shaped_the_latent_action_model_must_be_the_same(data: list[str], tmp_path: Path) -> None:
