@@ -146,7 +146,8 @@ class Config:
 
     `grounding_training` is the stage that sees action labels alone: the action decoder on frozen latent actions
     (LAPO, "no joint training") and LAPA's fine-tuning. `bf16` runs the losses under autocast, where the device has
-    instructions for it, `compile` compiles the networks. `wandb` names a Weights & Biases project to log to as well.
+    instructions for it, `compile` compiles the networks. A checkpoint is written every `checkpoint_every` updates, and
+    where they are slow, at a multiple of `log_every`, once `checkpoint_seconds` have gone by (0: never for that). `wandb` names a Weights & Biases project to log to as well.
     """
 
     method: str = "clam"
@@ -158,6 +159,7 @@ class Config:
     evaluate_every: int = 1000
     evaluate_transitions: int = 16_384  # at most so many held-out transitions, evenly spaced
     checkpoint_every: int = 2000
+    checkpoint_seconds: float = 300.0
     wandb: str | None = None
     data: DataConfig = field(default_factory=DataConfig)
     features: FeatureConfig = field(default_factory=FeatureConfig)
@@ -175,3 +177,5 @@ class Config:
         for name in ("log_every", "evaluate_every", "evaluate_transitions", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ClamError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not self.checkpoint_seconds >= 0:
+            raise ClamError(f"checkpoint_seconds must be at least 0, got {self.checkpoint_seconds}")

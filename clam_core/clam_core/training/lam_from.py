@@ -20,7 +20,7 @@ from clam_core.training.metrics import read_metrics
 #: What may differ from the run that is taken over from: keys, or what they begin with.
 MAY_DIFFER = (
     "policy.", "policy_training.", "rollouts.", "data.expert", "data.memory_limit_gib", "seed", "device", "bf16",
-    "compile", "log_every", "evaluate_every", "evaluate_transitions", "checkpoint_every", "wandb",
+    "compile", "log_every", "evaluate_every", "evaluate_transitions", "checkpoint_", "wandb",
 )  # fmt: skip
 #: Stages that train the policy, and weights that are theirs.
 _POLICY_STAGES = ("latent_policy", "policy")

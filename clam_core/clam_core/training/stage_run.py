@@ -83,13 +83,23 @@ class StageRun:
             self._roll_out(update, last)
             if last:
                 break
-            if update % self.config.checkpoint_every == 0:
+            if self._is_checkpoint_due(update):
                 self._save(Position(self.number, update))
         self._finish()
         return self.metrics
 
+    def _is_checkpoint_due(self, update: int) -> bool:
+        """Alike in all processes: rank 0's clock counts."""
+        if update % self.config.checkpoint_every == 0:
+            return True
+        if not self.config.checkpoint_seconds or update % self.config.log_every:
+            return False
+        seconds = self.process.first(time.monotonic() - self.saved_at)
+        return seconds is not None and seconds > self.config.checkpoint_seconds
+
     def prepare(self) -> None:
         """What the first update needs."""
+        self.saved_at = time.monotonic()
         _set_mode(self.method, self.stage, training=True)
         self.average = MovingAverage(self.stage.modules, self.stage.optimization.ema)
         self.loss = parallel(self.stage, self.process)
@@ -195,6 +205,7 @@ class StageRun:
         if self.process.writes:
             save_checkpoint(self.checkpoints, position, self.method, state)
         self.process.barrier()
+        self.saved_at = time.monotonic()
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.optimizer.load_state_dict(state["optimizer"])

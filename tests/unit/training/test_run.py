@@ -86,6 +86,29 @@ def test_a_resumed_run_ends_with_the_same_weights(
     assert positions[0] == positions[1]
 
 
+@pytest.mark.parametrize(("seconds", "kept"), [(1e-6, 30), (3600.0, 20), (0.0, 20)])
+def test_slow_updates_are_checkpointed_by_the_clock(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, kept: int
+) -> None:
+    update = StageRun.update
+
+    def dying(run: StageRun, number: int) -> Losses:
+        if number > 35:
+            raise KeyboardInterrupt
+        return update(run, number)
+
+    monkeypatch.setattr(StageRun, "update", dying)
+    with pytest.raises(KeyboardInterrupt):
+        train(replace(config, checkpoint_seconds=seconds), tmp_path / "run")
+    assert [path.name for path in sorted((tmp_path / "run/checkpoints").glob("[0-9]*"))] == [f"00-{kept:09d}"]
+
+
+def test_no_checkpoint_of_the_past_is_asked_for() -> None:
+    for text in ("-1", "nan"):
+        with pytest.raises(ClamError, match="checkpoint_seconds must be at least 0, got"):
+            load_config("clam", overrides=[f"checkpoint_seconds={text}"])
+
+
 def clam_train(config: Config, run: Path, *extra: str, processes: int = 1) -> list[str]:
     """The command line of a training with this configuration."""
     file = run.with_suffix(".yaml")
@@ -128,8 +151,8 @@ def _count_lines(run: Path) -> int:
 
 
 def test_two_processes_follow_the_loss_curve_of_one(config: Config, tmp_path: Path) -> None:
-    # Without noise: every process draws its own.
-    config = replace(config, grounding=replace(config.grounding, state_noise=0.0))
+    # Without noise: every process draws its own. Their clocks need not agree on when to checkpoint.
+    config = replace(config, grounding=replace(config.grounding, state_noise=0.0), checkpoint_seconds=0.02)
     for name, processes in (("one", 1), ("two", 2)):
         command = clam_train(config, tmp_path / name, processes=processes)
         assert subprocess.run(command, env=ONE_THREAD).returncode == 0
