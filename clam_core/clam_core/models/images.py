@@ -21,6 +21,11 @@ def resize(images: Tensor, size: int) -> Tensor:
     return interpolate(images.float(), size=(size, size), mode="area").round().to(torch.uint8)
 
 
+def in_unit_range(images: Tensor) -> Tensor:
+    """uint8 images as numbers in [0, 1]; others as they are."""
+    return images.float().div_(255) if images.dtype == torch.uint8 else images
+
+
 def stack_frames(frames: Tensor, cameras: int) -> Tensor:
     """S frames of V cameras ``(..., S, V·3, H, W)`` → ``(..., V·S·3, H, W)``, camera by camera, oldest frame first."""
     if frames.shape[-4] == 1:

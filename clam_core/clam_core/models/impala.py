@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from clam_core.errors import ClamError
 from clam_core.models.config import CnnConfig
@@ -57,7 +58,7 @@ class ImpalaCnn(nn.Module):
         self.patch = config.patch
         self.widths = tuple(channels * config.scale for channels in config.channels)
         self.stem_width = in_channels if self.patch == 1 else self.widths[0]
-        self.stem = Patches(in_channels, self.stem_width, self.patch) if self.patch > 1 else nn.Identity()
+        self.stem = Patches(in_channels, self.stem_width, self.patch) if self.patch > 1 else None
         self.sequences = nn.ModuleList(
             ConvSequence(before, after)
             for before, after in zip((self.stem_width, *self.widths[:-1]), self.widths, strict=True)
@@ -77,9 +78,15 @@ class ImpalaCnn(nn.Module):
         times = len(self.sequences)
         return self.widths[-1], halve(height // self.patch, times), halve(width // self.patch, times)
 
-    def stages(self, images: Tensor) -> list[Tensor]:
-        """Images ``(B, C, H, W)`` in [0, 1] → what the sequences see and what comes of each, the largest first."""
-        maps = [self.stem(channels_last(images))]
+    def stages(self, images: Tensor, told: Tensor | None = None) -> list[Tensor]:
+        """Images ``(B, C, H, W)`` in [0, 1] → what the sequences see and what comes of each, the largest first.
+
+        `told` ``(B, D)`` is told to every pixel, as D further channels, with which `in_channels` counts.
+        """
+        if self.stem is None:
+            maps = [channels_last(images if told is None else torch.cat([images, spread(told, images)], dim=1))]
+        else:
+            maps = [self.stem(channels_last(images), told)]
         for sequence in self.sequences:
             maps.append(sequence(maps[-1]))
         return maps
@@ -96,10 +103,16 @@ class Patches(nn.Module):
         super().__init__()
         self.convolution = nn.Conv2d(in_channels, channels, patch, stride=patch)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """``(B, C, H, W)`` → ``(B, C', H/p, W/p)``."""
-        maps: Tensor = self.convolution(images)
-        return maps
+    def forward(self, images: Tensor, told: Tensor | None = None) -> Tensor:
+        """``(B, C − D, H, W)``, and ``(B, D)`` that is the same at every pixel → ``(B, C', H/p, W/p)``."""
+        if told is None:
+            maps: Tensor = self.convolution(images)
+            return maps
+        weight, bias = self.convolution.weight, self.convolution.bias
+        seen = images.shape[1]
+        maps = functional.conv2d(images, weight[:, :seen], bias, self.convolution.stride)
+        # What is the same at every pixel need not be spread over them: its weights are added up instead.
+        return maps + functional.linear(told, weight[:, seen:].sum((2, 3)))[:, :, None, None]
 
 
 class ImpalaEncoder(nn.Module):

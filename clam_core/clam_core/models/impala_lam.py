@@ -79,8 +79,7 @@ class ImpalaFDM(nn.Module):
         assert past.images is not None
         condition = torch.cat([z[:, 0], past.state.flatten(1)], dim=-1) if self.state_dim else z[:, 0]
         stacked = past.images.flatten(1, 2)
-        inputs = torch.cat([stacked, spread(condition, stacked)], dim=1)
-        *skips, smallest = self.down.stages(inputs)
+        *skips, smallest = self.down.stages(stacked, condition)
         maps: Tensor = self.bottleneck(smallest, spread(condition, smallest))
         for block, skip in zip(self.up, reversed(skips), strict=True):
             maps = block(maps, skip)

@@ -28,8 +28,10 @@ class Observations:
         return Observations(self.state[:, which], images, self.timestep[:, which])
 
     def join(self, other: Observations) -> Observations:
-        """One batch from two."""
-        images = None if self.images is None or other.images is None else torch.cat([self.images, other.images])
+        """One batch from two; images as `augment` has them, the channels of a pixel side by side."""
+        images = None
+        if self.images is not None and other.images is not None:
+            images = torch.cat([part.movedim(-3, -1) for part in (self.images, other.images)]).movedim(-1, -3)
         return Observations(torch.cat([self.state, other.state]), images, torch.cat([self.timestep, other.timestep]))
 
     def __len__(self) -> int:

@@ -147,7 +147,8 @@ class Config:
     `grounding_training` is the stage that sees action labels alone: the action decoder on frozen latent actions
     (LAPO, "no joint training") and LAPA's fine-tuning. `bf16` runs the losses under autocast, where the device has
     instructions for it, `compile` compiles the networks. A checkpoint is written every `checkpoint_every` updates, and
-    where they are slow, at a multiple of `log_every`, once `checkpoint_seconds` have gone by (0: never for that). `wandb` names a Weights & Biases project to log to as well.
+    where they are slow, at a multiple of `log_every`, once `checkpoint_seconds` have gone by (0: never for that).
+    `wandb` names a Weights & Biases project to log to as well.
     """
 
     method: str = "clam"

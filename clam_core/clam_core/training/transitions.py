@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clam_core.data.store import EpisodeStore
 from clam_core.errors import ClamError
-from clam_core.models.images import resize, stack_frames
+from clam_core.models.images import in_unit_range, resize, stack_frames
 from clam_core.models.observations import Observations
 from clam_core.training.augmentation import AugmentationConfig, augment
 from clam_core.training.frames import Frames, StoreFrames, open_store_frames
@@ -153,7 +153,11 @@ class Transitions:
         return len(self._number)
 
     def gather(self, which: Tensor) -> Batch:
-        """The transitions numbered `which` ``(B,)``, counted over all episodes."""
+        """The transitions numbered `which` ``(B,)``, counted over all episodes; images in [0, 1]."""
+        return _with_images(self._gather(which), in_unit_range)
+
+    def _gather(self, which: Tensor) -> Batch:
+        """With images as they are stored."""
         first, last = self._first_row[which, None], self._last_row[which, None]
         rows = (self._row[which, None] + self._around).clamp(first, last)
         window = Observations(self.features[rows], self._images(which, rows, first), rows - first)
@@ -174,16 +178,12 @@ class Transitions:
         if self.span.image_size is not None:
             resized = resize(images.flatten(0, 1), self.span.image_size)
             images = resized.view(*rows.shape, *resized.shape[1:])
-        return images.float().div_(255)
+        return images
 
     def sample(self, batch_size: int) -> Batch:
         """Uniform over transitions, with replacement."""
-        batch = self.gather(self.sampler.draw(len(self), batch_size))
-        window = batch.window
-        if window.images is None:
-            return batch
-        images = augment(window.images, self.augmentation)
-        return replace(batch, window=Observations(window.state, images, window.timestep))
+        batch = self._gather(self.sampler.draw(len(self), batch_size))
+        return _with_images(batch, lambda images: augment(images, self.augmentation))
 
     def batches(self, batch_size: int | None = None, limit: int | None = None) -> Iterator[Batch]:
         """All transitions once, in order; at most `limit` of them, evenly spaced."""
@@ -200,6 +200,11 @@ class Transitions:
     def with_targets(self, targets: Tensor, span: Span) -> Transitions:
         """The same transitions with other targets ``(M, ·)``, e.g. the latent actions of Algorithm 1, line 16."""
         return Transitions(self.features, self.episodes, span, self.sampler, targets, self.augmentation)
+
+
+def _with_images(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
+    window = batch.window
+    return batch if window.images is None else replace(batch, window=replace(window, images=change(window.images)))
 
 
 def load_episodes(

@@ -55,6 +55,17 @@ def test_a_cnn_of_patches_works_on_fewer_places() -> None:
         ImpalaEncoder((3, 50, 64), replace(SMALL, patch=4))
 
 
+@pytest.mark.parametrize("patch", [1, 4])
+def test_what_is_told_to_every_pixel_is_as_if_it_were_channels(patch: int) -> None:
+    cnn = ImpalaCnn(9, replace(SMALL, patch=patch))
+    images, told = torch.rand(2, 6, 16, 16), torch.randn(2, 3, requires_grad=True)
+    spread = torch.cat([images, told[:, :, None, None].expand(-1, -1, 16, 16)], dim=1)
+    for short, long in zip(cnn.stages(images, told), cnn.stages(spread), strict=True):
+        torch.testing.assert_close(short, long)
+        gradients = [torch.autograd.grad(maps.square().sum(), told, retain_graph=True)[0] for maps in (short, long)]
+        torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-3)
+
+
 def test_the_encoder_embeds_and_all_of_it_learns() -> None:
     torch.manual_seed(0)
     encoder = ImpalaEncoder((3, 50, 64), SMALL)

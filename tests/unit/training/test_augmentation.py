@@ -26,6 +26,32 @@ def test_a_shift_moves_every_frame_of_a_transition_by_the_same_pixels() -> None:
     assert (moved.sum((1, 2, 3, 4)) == 6).all()
 
 
+def test_stored_images_are_changed_like_numbers_and_lie_as_the_networks_want_them() -> None:
+    stored = torch.randint(0, 256, (4, 2, 6, 5, 7), dtype=torch.uint8)
+    config, images = AugmentationConfig(shift=2, brightness=0.2, contrast=0.2), []
+    for given in (stored, stored / 255):
+        torch.manual_seed(0)
+        images.append(augment(given, config))
+    torch.testing.assert_close(*images)
+    joined = Observations(torch.zeros(4, 2, 0), images[0], torch.zeros(4, 2))
+    joined = joined.join(joined)
+    assert joined.images is not None and torch.equal(joined.images, images[0].repeat(2, 1, 1, 1, 1))
+    for each in (augment(stored, AugmentationConfig()), images[0], joined.images):
+        frames = each.flatten(0, 1)
+        assert frames.data_ptr() == each.data_ptr() and frames.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(augment(stored, AugmentationConfig()), stored / 255)
+
+
+def test_contrast_is_around_the_mean_and_brightness_a_factor() -> None:
+    images = torch.rand(3, 2, 3, 8, 8) * 0.2 + 0.4
+    torch.manual_seed(0)
+    brightness, contrast = (1 + 0.3 * (2 * torch.rand(3, 1, 1, 1, 1) - 1) for _ in range(2))
+    torch.manual_seed(0)
+    mean = images.mean((1, 2, 3, 4), keepdim=True)
+    expected = ((images - mean) * contrast + mean) * brightness
+    torch.testing.assert_close(augment(images, AugmentationConfig(brightness=0.3, contrast=0.3)), expected)
+
+
 def test_edges_are_repeated_where_a_shift_leaves_a_gap() -> None:
     torch.manual_seed(0)
     images = torch.full((50, 3, 4, 4), 0.25)
