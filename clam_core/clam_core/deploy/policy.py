@@ -13,7 +13,7 @@ from torch import Tensor
 from clam_core.deploy.ensembling import TemporalEnsembler
 from clam_core.errors import ClamError
 from clam_core.models.actor import Actor
-from clam_core.models.images import resize, stack_frames
+from clam_core.models.images import in_unit_range, resize, stack_frames
 from clam_core.spec import EnvironmentSpec, Observation
 
 
@@ -147,7 +147,7 @@ class Policy:
         self._frames.append(frame)
         while len(self._frames) < self._image.frame_stack:
             self._frames.append(frame)
-        return stack_frames(torch.stack(tuple(self._frames), dim=1), len(self._image.cameras)).float() / 255
+        return in_unit_range(stack_frames(torch.stack(tuple(self._frames), dim=1), len(self._image.cameras)))
 
     def _picture(self, observation: Observation, name: str) -> Tensor:
         """A camera's picture ``(1, 3, H, W)`` uint8 at the size that the network takes."""

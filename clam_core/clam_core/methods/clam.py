@@ -183,12 +183,12 @@ class Clam(Method):
         """Line 16 for train and held-out episodes; the former give the standardization of latent actions."""
         train, held_out = self.split(expert.without_actions(), self.lam_span)
         z = self.latent_actions(train)
-        if self.config.policy.standardize_latent:
-            self.latent_mean.copy_(z.mean(0))
-            self.latent_std.copy_(z.std(0).clamp_min(1e-6))
-            if self.LATENT:
-                self.actor.latent_mean.copy_(self.latent_mean)
-                self.actor.latent_std.copy_(self.latent_std)
+        standardize = self.config.policy.standardize_latent  # a run that was taken over may have done otherwise
+        self.latent_mean.copy_(z.mean(0) if standardize else torch.zeros_like(self.latent_mean))
+        self.latent_std.copy_(z.std(0).clamp_min(1e-6) if standardize else torch.ones_like(self.latent_std))
+        if self.LATENT:
+            self.actor.latent_mean.copy_(self.latent_mean)
+            self.actor.latent_std.copy_(self.latent_std)
         return self.annotate(train, z), self.annotate(held_out, self.latent_actions(held_out)) if held_out else None
 
     def annotate(self, transitions: Transitions, z: Tensor) -> Transitions:

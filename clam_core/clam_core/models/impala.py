@@ -78,15 +78,16 @@ class ImpalaCnn(nn.Module):
         times = len(self.sequences)
         return self.widths[-1], halve(height // self.patch, times), halve(width // self.patch, times)
 
-    def stages(self, images: Tensor, told: Tensor | None = None) -> list[Tensor]:
+    def stages(self, images: Tensor, condition: Tensor | None = None) -> list[Tensor]:
         """Images ``(B, C, H, W)`` in [0, 1] → what the sequences see and what comes of each, the largest first.
 
-        `told` ``(B, D)`` is told to every pixel, as D further channels, with which `in_channels` counts.
+        `condition` ``(B, D)`` is told to every pixel, as D further channels, with which `in_channels` counts.
         """
         if self.stem is None:
-            maps = [channels_last(images if told is None else torch.cat([images, spread(told, images)], dim=1))]
+            seen = images if condition is None else torch.cat([images, spread(condition, images)], dim=1)
+            maps = [channels_last(seen)]
         else:
-            maps = [self.stem(channels_last(images), told)]
+            maps = [self.stem(channels_last(images), condition)]
         for sequence in self.sequences:
             maps.append(sequence(maps[-1]))
         return maps
@@ -103,16 +104,16 @@ class Patches(nn.Module):
         super().__init__()
         self.convolution = nn.Conv2d(in_channels, channels, patch, stride=patch)
 
-    def forward(self, images: Tensor, told: Tensor | None = None) -> Tensor:
+    def forward(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         """``(B, C − D, H, W)``, and ``(B, D)`` that is the same at every pixel → ``(B, C', H/p, W/p)``."""
-        if told is None:
+        if condition is None:
             maps: Tensor = self.convolution(images)
             return maps
         weight, bias = self.convolution.weight, self.convolution.bias
         seen = images.shape[1]
         maps = functional.conv2d(images, weight[:, :seen], bias, self.convolution.stride)
         # What is the same at every pixel need not be spread over them: its weights are added up instead.
-        return maps + functional.linear(told, weight[:, seen:].sum((2, 3)))[:, :, None, None]
+        return maps + functional.linear(condition, weight[:, seen:].sum((2, 3)))[:, :, None, None]
 
 
 class ImpalaEncoder(nn.Module):

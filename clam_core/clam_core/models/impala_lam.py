@@ -78,7 +78,7 @@ class ImpalaFDM(nn.Module):
         """Past o_{t−H..t} with images ``(B, H+1, C, H, W)``, z_t ``(B, 1, Z)`` → next image ``(B, 1, C, H, W)``."""
         assert past.images is not None
         condition = torch.cat([z[:, 0], past.state.flatten(1)], dim=-1) if self.state_dim else z[:, 0]
-        stacked = past.images.flatten(1, 2)
+        stacked = torch.cat(past.images.unbind(1), dim=1)  # keeps the order of memory, unlike flatten
         *skips, smallest = self.down.stages(stacked, condition)
         maps: Tensor = self.bottleneck(smallest, spread(condition, smallest))
         for block, skip in zip(self.up, reversed(skips), strict=True):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from clam_core.models.mapped import mapped
+
 
 @dataclass(frozen=True)
 class Observations:
@@ -28,10 +30,11 @@ class Observations:
         return Observations(self.state[:, which], images, self.timestep[:, which])
 
     def join(self, other: Observations) -> Observations:
-        """One batch from two; images as `augment` has them, the channels of a pixel side by side."""
+        """One batch from two; the channels of a pixel stay side by side in memory, where `augment` laid them."""
         images = None
         if self.images is not None and other.images is not None:
-            images = torch.cat([part.movedim(-3, -1) for part in (self.images, other.images)]).movedim(-1, -3)
+            parts = self.images, other.images
+            images = torch.cat(parts) if mapped() else torch.cat([p.movedim(-3, -1) for p in parts]).movedim(-1, -3)
         return Observations(torch.cat([self.state, other.state]), images, torch.cat([self.timestep, other.timestep]))
 
     def __len__(self) -> int:

@@ -75,7 +75,7 @@ def shifted_views(window: Observations, config: AugmentationConfig) -> Iterator[
 
 
 def _shifted(images: Tensor, pixels: int) -> Tensor:
-    """``(B, …, H, W, C)`` → the same; whole pixels are copied, which is three times as fast as numbers are."""
+    """``(B, …, H, W, C)`` → the same; a pixel's channels are copied together, on a CPU 3 times as fast as singly."""
     batch, (height, width, channels), device = len(images), images.shape[-3:], images.device
     down, right = torch.randint(-pixels, pixels + 1, (2, batch, 1), device=device)
     rows = (torch.arange(height, device=device) + down).clamp(0, height - 1)

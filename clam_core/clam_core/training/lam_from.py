@@ -20,8 +20,10 @@ from clam_core.training.metrics import read_metrics
 #: What may differ from the run that is taken over from: keys, or what they begin with.
 MAY_DIFFER = (
     "policy.", "policy_training.", "rollouts.", "data.expert", "data.memory_limit_gib", "seed", "device", "bf16",
-    "compile", "log_every", "evaluate_every", "evaluate_transitions", "checkpoint_", "wandb",
+    "compile", "log_every", "checkpoint_", "wandb",
 )  # fmt: skip
+#: What may differ, too, where no held-out error decided which weights were kept: they may have had part in that.
+MAY_HAVE_JUDGED = ("augmentation.test_time", "evaluate_every", "evaluate_transitions")
 #: Stages that train the policy, and weights that are theirs.
 _POLICY_STAGES = ("latent_policy", "policy")
 _POLICY_WEIGHTS = ("actor.policy.", "latent_head.")
@@ -42,7 +44,7 @@ def deviations(config: Config, other: Config) -> list[tuple[str, Any, Any]]:
     else:
         free.append("grounding_training.")
     if not any(stage.select == "best" or stage.early_stopping for stage in judged):
-        free.append("augmentation.test_time")  # else it has had part in the held-out error that decided
+        free.extend(MAY_HAVE_JUDGED)
     return [entry for entry in differences(_plain(config), _plain(other)) if not entry[0].startswith(tuple(free))]
 
 
@@ -60,7 +62,8 @@ def check_lam_from(run: Path, other: Config, config: Config) -> None:
         listed = "; ".join(f"{key} is {there} there, not {here}" for key, here, there in changed)
         raise ClamError(
             f"what '{run}' learned before its policy is another: {listed}; only the policy, data.expert, seed and "
-            f"device may differ (moved datasets: name the new places in '{run / 'config.yaml'}')"
+            "device may differ, and without select=best and early_stopping how labels are averaged and errors are "
+            f"measured (moved datasets: name the new places in '{run / 'config.yaml'}')"
         )
 
 

@@ -94,8 +94,7 @@ class StageRun:
             return True
         if not self.config.checkpoint_seconds or update % self.config.log_every:
             return False
-        seconds = self.process.first(time.monotonic() - self.saved_at)
-        return seconds is not None and seconds > self.config.checkpoint_seconds
+        return bool(self.process.first(time.monotonic() - self.saved_at > self.config.checkpoint_seconds))
 
     def prepare(self) -> None:
         """What the first update needs."""

@@ -96,6 +96,7 @@ def attended(make_graph: Callable[..., Any], start: Any, display: Any, make_bund
     return make
 
 
+@pytest.mark.usefixtures("udp")
 def test_a_policy_that_is_killed_stops_the_arm_is_named_and_waited_for(attended: Any) -> None:
     bench = attended(ACTION.names, rollouts=1)
     policy, evaluator = bench.begin_policy(), bench.begin_evaluator()
@@ -165,6 +166,7 @@ def test_a_policy_that_refuses_or_falls_silent_says_why_and_goes_on_when_it_sees
     assert (line["score"], line["attempt"]) == (1.0, 2)
 
 
+@pytest.mark.usefixtures("udp")
 def test_a_killed_evaluator_leaves_no_policy_at_work_and_is_continued_on_the_same_graph(
     make_graph: Callable[..., Any], start: Any, display: Any, make_bundle: Any, tmp_path: Path
 ) -> None:

@@ -100,6 +100,15 @@ def test_other_demonstrations_may_be_imitated(data: list[str], make_dataset: Mak
     assert not torch.equal(*latents)
 
 
+def test_a_policy_may_standardize_latent_actions_or_not(data: list[str], tmp_path: Path) -> None:
+    train(config("clam", data), tmp_path / "one")
+    plain = config("clam", [*data, "policy.standardize_latent=false"])
+    train(plain, tmp_path / "two", lam_from=tmp_path / "one")
+    method = load_method(tmp_path / "two", torch.device("cpu"))
+    for mean, std in ((method.latent_mean, method.latent_std), (method.actor.latent_mean, method.actor.latent_std)):
+        assert not torch.as_tensor(mean).any() and (torch.as_tensor(std) == 1).all()
+
+
 def test_fine_tuning_of_lapas_policy_may_differ_but_not_lapos_decoder(data: list[str], tmp_path: Path) -> None:
     for method in ("lapa", "lapo"):
         train(config(method, data), tmp_path / method)
@@ -111,16 +120,17 @@ def test_fine_tuning_of_lapas_policy_may_differ_but_not_lapos_decoder(data: list
 
 @pytest.mark.parametrize("judged", ["select=best", "early_stopping=2"])
 def test_averaged_labels_may_be_other_unless_they_decided_which_model_is_kept(judged: str, data: list[str]) -> None:
+    measured = ["augmentation.test_time=2", "evaluate_every=7", "evaluate_transitions=9"]
+
     def refused(method: str, *extra: str) -> list[str]:
         one, other = (
-            method_class(method).configure(config(method, [*data, *extra, f"augmentation.test_time={views}"]))
-            for views in (0, 2)
+            method_class(method).configure(config(method, [*data, *extra, *other])) for other in ([], measured)
         )
         return [key for key, *_ in deviations(one, other)]
 
     assert not refused("clam")
-    assert refused("clam", f"lam_training.{judged}") == ["augmentation.test_time"]
-    assert refused("lapo", f"grounding_training.{judged}") == ["augmentation.test_time"]
+    assert len(refused("clam", f"lam_training.{judged}")) == 3
+    assert len(refused("lapo", f"grounding_training.{judged}")) == 3
     assert not refused("lapa", f"grounding_training.{judged}"), "there it is the policy that is fine-tuned"
 
 

@@ -103,6 +103,26 @@ def test_slow_updates_are_checkpointed_by_the_clock(
     assert [path.name for path in sorted((tmp_path / "run/checkpoints").glob("[0-9]*"))] == [f"00-{kept:09d}"]
 
 
+SLOW_CLOCK = """
+import itertools, os, sys, time, types
+from clam_core.cli import main
+from clam_core.training import stage_run
+
+if os.environ["RANK"] == "1":  # by its clock no checkpoint is ever due
+    ticks = itertools.count()
+    stage_run.time = types.SimpleNamespace(monotonic=lambda: next(ticks) * 1e-12, time=time.time)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_one_clock_says_when_all_processes_checkpoint(config: Config, tmp_path: Path) -> None:
+    config = replace(config, checkpoint_every=10**6, checkpoint_seconds=1e-6)
+    (tmp_path / "train.py").write_text(SLOW_CLOCK)
+    command = clam_train(config, tmp_path / "run", "--until", "lam", processes=2)
+    command[command.index("-m", 2) : command.index("train")] = [str(tmp_path / "train.py")]
+    assert subprocess.run(command, env=ONE_THREAD, timeout=300).returncode == 0
+
+
 def test_no_checkpoint_of_the_past_is_asked_for() -> None:
     for text in ("-1", "nan"):
         with pytest.raises(ClamError, match="checkpoint_seconds must be at least 0, got"):
@@ -124,7 +144,7 @@ ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
 
 def test_a_run_killed_at_any_moment_ends_with_the_same_weights(config: Config, tmp_path: Path) -> None:
     # Killed as the operating system kills, in updates, evaluations and checkpoints, wherever the moment falls.
-    config = replace(config, checkpoint_every=5)
+    config = replace(config, checkpoint_every=5, checkpoint_seconds=1e-6, log_every=3)
     run, kills = tmp_path / "killed", 0
     while not (run / "result.json").exists() or kills < 3:
         if (run / "result.json").exists():  # it was too quick to be killed: this machine stood still
@@ -151,8 +171,8 @@ def _count_lines(run: Path) -> int:
 
 
 def test_two_processes_follow_the_loss_curve_of_one(config: Config, tmp_path: Path) -> None:
-    # Without noise: every process draws its own. Their clocks need not agree on when to checkpoint.
-    config = replace(config, grounding=replace(config.grounding, state_noise=0.0), checkpoint_seconds=0.02)
+    # Without noise: every process draws its own.
+    config = replace(config, grounding=replace(config.grounding, state_noise=0.0))
     for name, processes in (("one", 1), ("two", 2)):
         command = clam_train(config, tmp_path / name, processes=processes)
         assert subprocess.run(command, env=ONE_THREAD).returncode == 0

@@ -111,12 +111,15 @@ def test_runs_trained_together_end_as_they_would_alone(
 
 
 CNN = "{channels: [4, 4], scale: 1, embedding_dim: 8}"
+PATCHES = "{channels: [4, 4], scale: 1, embedding_dim: 8, patch: 4}"
 
 
-@pytest.mark.parametrize("architecture", ["impala", "space_time"])
-def test_images_are_stacked_too(configs: Configs, stacked: list[int], tmp_path: Path, architecture: str) -> None:
+@pytest.mark.parametrize(("architecture", "cnn"), [("impala", CNN), ("impala", PATCHES), ("space_time", CNN)])
+def test_images_are_stacked_too(
+    configs: Configs, stacked: list[int], tmp_path: Path, architecture: str, cnn: str
+) -> None:
     wanted = configs(
-        "clam", "features.cameras=['*']", f"lam.architecture={architecture}", "lam.context=1", f"lam.cnn={CNN}",
+        "clam", "features.cameras=['*']", f"lam.architecture={architecture}", "lam.context=1", f"lam.cnn={cnn}",
         f"policy.cnn={CNN}", "policy.encoder=impala", "augmentation.shift=1", "lam.patch_size=8", "data.held_out=0",
         *(f"{stage}_training.updates=6" for stage in ("lam", "policy")), count=2, image_size=16,
     )  # fmt: skip
