@@ -9,8 +9,9 @@ table3 is the robot's: four tasks in the simulated kitchen, from the images of t
 recommended preset is kitchen-gpu on a GPU and kitchen-cpu elsewhere.
 image-lam is ours: what a latent action model of images is best trained to predict (pixels, changes, features, two
 steps), labels averaged over views, errors in units of the actions' spread, and a space-time transformer, on play,
-demonstrations and layouts that no table uses, to choose by. With --share-lam the rows that differ in the policy alone
-take over the latent action model of one that is trained.
+demonstrations and layouts that no table uses, to choose by; state-policy is the same of policies from states, on four
+other tasks of Meta-World. With --share-lam the rows that differ in the policy alone take over the latent action model
+of one that is trained.
 
 train-step: updates per second and memory of one training step of the paper's Transformer-CLAM (Tables 11 and 12).
 With --reference it takes turns with the authors' own modules (a checkout of clamrobot/clam_code, whose imports must

@@ -112,6 +112,22 @@ def test_layouts_of_evaluation_are_used_by_no_data_and_by_no_two_seeds() -> None
             assert all(source.seed + 900 < EVALUATION_SEED <= c.first_seed for source in sources)
 
 
+def test_what_state_policies_are_chosen_by_is_no_other_tables() -> None:
+    mine = TABLES["state-policy"]
+    others = {column for table in TABLES.values() if table is not mine for column in table.columns}
+    assert not others & set(mine.columns)
+    for seed in (0, 9):
+        rows = {row: cell("state-policy", row, "basketball", seed) for row in mine.rows}
+        for method in ("mlp-clam", "vpt", "bc-expert"):
+            reported = cell("table4", method, seed=seed)
+            assert rows[method].config == reported.config  # what is compared with is what table4 reports
+            assert rows[f"{method}-spread"].data == rows[method].data
+        assert len({found.config for found in rows.values()}) == len(rows)
+        for found in rows.values():
+            assert found.first_seed == 600_000 + 1_000 * seed
+            assert all(400_000 <= source.seed < 500_000 for _, data in found.data for source in data)
+
+
 def test_every_seed_has_play_and_experts_of_its_own() -> None:
     first, second = (dict(cell("table4", "mlp-clam", seed=seed).data) for seed in (0, 1))
     for role in ("labeled", "expert"):
