@@ -185,6 +185,14 @@ def test_what_is_asked_for_wrongly_is_answered_with_what_there_is() -> None:
             shares(wrong)
 
 
+def test_columns_are_found_by_the_title_that_the_page_shows() -> None:
+    options = TableOptions(("recommended",), rows=("vpt",), columns=("slide-pot", "reach-block"), seeds=1)
+    assert [place[:2] for place in planned(find_table("table3"), options)] == [
+        ("vpt", "put-block-in-pot-and-slide-right"),
+        ("vpt", "reach-block"),
+    ]
+
+
 def test_budgets_leave_the_recommended_setting_whole() -> None:
     assert shares("cpu") == {"paper": 0.01, "recommended": 1.0}
     assert shares("gpu") == {"paper": 1.0, "recommended": 1.0}

@@ -93,10 +93,13 @@ def planned(table: Table, options: TableOptions) -> list[tuple[str, str, Cell]]:
 
 
 def _chosen(asked: Sequence[str] | None, known: Sequence[str] | dict[str, str], complaint: str) -> list[str]:
-    for name in asked or ():
+    """The names of `known` that are asked for by name or, as the page shows them, by title: ``slide-pot``."""
+    titles = {"-".join(title.lower().split()): name for name, title in known.items()} if isinstance(known, dict) else {}
+    chosen = list(known) if asked is None else [name if name in known else titles.get(name, name) for name in asked]
+    for name in chosen:
         if name not in known:
             raise ClamError(f"{complaint} '{name}': {did_you_mean(name, known)}")
-    return list(known if asked is None else asked)
+    return chosen
 
 
 def _cells(
