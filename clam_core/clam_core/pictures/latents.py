@@ -66,7 +66,7 @@ def reading(method: Method) -> Reading:
     if isinstance(method, Clam):
         label = None if method.config.grounding.training == "none" else "decoded latent action"
         label = "policy's action" if isinstance(method, Lapa) else label
-        return Reading(lambda batch: method.latent_action(batch.window), method.lam_span, label)
+        return Reading(lambda batch: method.settled_latent_action(batch.window), method.lam_span, label)
     if isinstance(method, Vpt):
         return Reading(lambda batch: method.idm(batch.window)[:, -1], method.lam_span, "IDM's action")
     if isinstance(method, Dynamo):

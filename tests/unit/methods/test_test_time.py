@@ -11,6 +11,7 @@ from torch import Tensor
 
 from clam_core.methods import method_class
 from clam_core.methods.clam import Clam
+from clam_core.pictures.latents import reading
 from clam_core.training.augmentation import shifted_views
 from clam_core.training.load_config import load_config
 from clam_core.training.run import open_data
@@ -66,6 +67,8 @@ def test_clam_imitates_and_decodes_the_mean_latent_action(make_method: Callable[
     train, _ = method.demonstrations(expert)
     assert train.targets is not None
     assert torch.allclose(train.targets[: len(z)] * method.latent_std + method.latent_mean, z, atol=1e-5)
+    shown = reading(method).latent
+    assert shown is not None and torch.allclose(shown(batch), z, atol=1e-6)  # the pictures show what is imitated
 
 
 @torch.no_grad()
