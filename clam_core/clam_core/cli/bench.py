@@ -6,7 +6,7 @@ stopped, and tables share cells. On a GPU the seeds of a row are trained as one 
 `recommended` are our presets, made for minutes on two cores; `paper` are the paper's own, whose updates --budget scales
 (cpu: 0.01 of them, gpu: all, or a number for both settings).
 table3 is the robot's: four tasks in the simulated kitchen, from the images of two cameras, scored 0, ½ or 1; its
-recommended preset is kitchen-gpu on a GPU and kitchen-cpu elsewhere.
+recommended preset is kitchen-gpu on a GPU and kitchen-cpu elsewhere. fig4c-images is one of them with fewer labels.
 image-lam is ours: what a latent action model of images is best trained to predict (pixels, changes, features, two
 steps), labels averaged over views, errors in units of the actions' spread, and a space-time transformer, on play,
 demonstrations and layouts that no table uses, to choose by; state-policy is the same of policies from states, on four

@@ -130,6 +130,18 @@ def test_the_comparison_to_choose_by_shares_no_episode_and_no_layout_with_a_tabl
         assert all(400_000 <= first < 500_000 for first in seeds)
 
 
+def test_fewer_labels_are_actions_that_are_missing_and_nothing_else() -> None:
+    figure = TABLES["fig4c-images"]
+    assert figure.cell("vpt", "100", 2, Request("recommended", device="cpu")) == cell("vpt", seed=2)
+    for labels in figure.columns:
+        found = figure.cell("st-clam", labels, 0, Request("recommended", device="cpu"))
+        assert found is not None and found.labels == int(labels) and found.config == cell("st-clam").config
+        assert roles(found)["unlabeled"] == roles(cell("st-clam"))["unlabeled"]
+        # Sources of one kind and first seed begin with the same episodes.
+        seen = {(source.task, source.kind, source.seed) for source in roles(found)["unlabeled"]}
+        assert {(source.task, source.kind, source.seed) for source in roles(found)["labeled"]} <= seen
+
+
 def test_a_gpu_gets_the_larger_preset(capsys: pytest.CaptureFixture[str]) -> None:
     assert preset("recommended", "cpu") == "recommended/kitchen-cpu"
     assert preset("recommended", "cuda") == preset("recommended", "cuda:1") == "recommended/kitchen-gpu"

@@ -54,8 +54,23 @@ def _table3_cell(slug: str, task: str, seed: int, request: Request) -> Cell:
     return kitchen_cell(slug, ROWS[slug], task, seed, request)
 
 
-def kitchen_cell(slug: str, row: Row, task: str, seed: int, request: Request, seeds: Seeds = EVALUATED) -> Cell:
-    """A cell with the data of Table 3, whose episodes are those of `seeds`; the device decides `row`'s networks."""
+def _figure4c_cell(slug: str, labels: str, seed: int, request: Request) -> Cell:
+    return kitchen_cell(slug, ROWS[slug], BLOCK, seed, request, labels=int(labels))
+
+
+def kitchen_cell(
+    slug: str,
+    row: Row,
+    task: str,
+    seed: int,
+    request: Request,
+    seeds: Seeds = EVALUATED,
+    labels: int = len(TASKS) * LABELED_PLAY,
+) -> Cell:
+    """A cell with the data of Table 3, whose episodes are those of `seeds`; the device decides `row`'s networks.
+
+    `labels` of the play episodes are labeled, as many from the layouts of each task.
+    """
     row = replace(row, family=family(request.device))
     # The paper's preset takes all of the state: a real arm's has no entries that say where the block is.
     extra = (f"features.include=[{', '.join(PROPRIOCEPTION)}]",) if request.setting == "paper" else ()
@@ -73,10 +88,10 @@ def kitchen_cell(slug: str, row: Row, task: str, seed: int, request: Request, se
     few = row.family == "kitchen" and request.setting == "recommended"
     unlabeled = UNLABELED_PLAY_ON_A_CPU if few else UNLABELED_PLAY
     own = SEED_STEP * seed
-    labeled = play(LABELED_PLAY, seeds.play + own)
+    labeled = play(labels // len(TASKS), seeds.play + own)  # the rest of it is seen all the same
     data = roles_of(
         row,
-        unlabeled=(*play(unlabeled, seeds.mixed), *labeled),
+        unlabeled=(*play(unlabeled, seeds.mixed), *play(LABELED_PLAY, seeds.play + own)),
         labeled=labeled,
         expert=(source(task, "expert", EXPERTS[task], seeds.expert + own),),
     )
@@ -118,4 +133,13 @@ TABLE3 = Table(
     "table3", "Four WidowX tasks in the simulated kitchen, from images: mean score (0, ½, 1)",
     {name: row.title for name, row in ROWS.items()}, TASKS, _table3_cell,
     metric="score", average=True, notes=NOTE, episodes=10, references=("bc-expert", "st-clam"), preset=preset,
+)  # fmt: skip
+
+#: Labeled episodes: 2, 5, 10 and 25 from the layouts of each task.
+LABELS = ("8", "20", "40", "100")
+FIGURE4C = Table(
+    "fig4c-images", "Number of labeled play episodes, Reach Block from images: mean score (0, ½, 1)",
+    {name: ROWS[name].title for name in ("bc-al", "vpt", "st-clam")}, {n: n for n in LABELS}, _figure4c_cell,
+    metric="score", curve="labeled play episodes", episodes=30, preset=preset,
+    notes=f"The column of 100 is {TABLE3.name}'s; the others see the same play, but fewer of its actions.\n\n{NOTE}",
 )  # fmt: skip
