@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from rclpy.node import Node
 
 TRIGGER, SET_BOOL = "std_srvs/srv/Trigger", "std_srvs/srv/SetBool"
+ESTOP = "/estop"  # must reach whoever offers it
+DISCOVERY = 1.0  # [s] in which whoever else offers a service is seen
 GONE = 3.0  # [s] without its service a node has ended; shorter gaps are discovery's
 VALUES = {"true": True, "false": False}
 
@@ -63,7 +65,8 @@ def full_name(service: str, namespace: str = "") -> str:
 def call(name: str, value: bool | None = None, timeout: float = 10.0) -> tuple[bool, str]:
     """Call service `name` with `value` (None: it takes none); whether it says success, and its message.
 
-    The service is waited for up to `timeout` [s], its answer for as long as it lives.
+    The service is waited for up to `timeout` [s], its answer for as long as it lives. An e-stop is called at once, and
+    again where one more node turns out to offer it.
 
     Raises:
         ClamError: there is no such service, it is of another kind, or its node ended before the answer.
@@ -77,15 +80,32 @@ def call(name: str, value: bool | None = None, timeout: float = 10.0) -> tuple[b
             if time.monotonic() > end:
                 raise ClamError(f"nobody answers to service '{name}' any more: is its node still alive?")
             time.sleep(LOOK)
-        answer = client.call_async(request)
-        seen = time.monotonic()
-        while not answer.done():
-            executor.spin_until_future_complete(answer, timeout_sec=LOOK)
-            seen = time.monotonic() if client.service_is_ready() else seen
-            if time.monotonic() - seen > GONE and not answer.done():
-                raise ClamError(f"the node of service '{name}' ended before it answered: what it was doing is unknown")
-        result: Any = answer.result()
-        return bool(result.success), str(result.message)
+        success, message = _answer(executor, client, name, request)
+        if name.endswith(ESTOP) and (servers := _servers(node, name)) > 1:
+            again, _ = _answer(executor, client, name, request)
+            success = success and again
+            message += f"; {servers} nodes offer {name}, all of them were called: stop all but one of these"
+        return success, message
+
+
+def _answer(executor: Executor, client: Any, name: str, request: Any) -> tuple[bool, str]:
+    answer = client.call_async(request)
+    seen = time.monotonic()
+    while not answer.done():
+        executor.spin_until_future_complete(answer, timeout_sec=LOOK)
+        seen = time.monotonic() if client.service_is_ready() else seen
+        if time.monotonic() - seen > GONE and not answer.done():
+            raise ClamError(f"the node of service '{name}' ended before it answered: what it was doing is unknown")
+    result: Any = answer.result()
+    return bool(result.success), str(result.message)
+
+
+def _servers(node: Node, name: str) -> int:
+    """How many nodes offer service `name`, as soon as these are several; nodes may have one name."""
+    end = time.monotonic() + DISCOVERY
+    while (count := sum(name in services for services in _offered(node))) < 2 and time.monotonic() < end:
+        time.sleep(LOOK)
+    return count
 
 
 def _find(node: Node, name: str, timeout: float) -> str:
@@ -105,12 +125,15 @@ def _find(node: Node, name: str, timeout: float) -> str:
 
 def _served(node: Node) -> dict[str, str]:
     """Kind of every service that a node offers; those that are only asked for are not among them."""
-    found = dict[str, str]()
+    return {service: kind for services in _offered(node) for service, kind in services.items()}
+
+
+def _offered(node: Node) -> Iterator[dict[str, str]]:
+    """Of each node what it offers."""
     for name, namespace in node.get_node_names_and_namespaces():
         with suppress(RuntimeError):  # it has just ended
             services = node.get_service_names_and_types_by_node(name, namespace)
-            found.update((service, kinds[0]) for service, kinds in services)
-    return found
+            yield {service: kinds[0] for service, kinds in services}
 
 
 def _missing(name: str, others: list[str]) -> str:

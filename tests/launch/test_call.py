@@ -91,6 +91,15 @@ def test_a_trigger_answers_and_its_failure_is_one_line_and_an_exit_status(make_s
     assert server.heard == [None, None]
 
 
+def test_an_e_stop_reaches_two_drivers_of_one_name_and_says_so(make_server: Any, capsys: Any) -> None:
+    servers = make_server(), make_server()
+    for server in servers:
+        server.serve(Trigger, "estop")
+    assert main(["estop", "--timeout", "60"]) == 0
+    assert all(server.asked.wait(TIMEOUT) for server in servers)
+    assert "2 nodes offer /estop, all of them were called" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("value", ["true", "false"])
 def test_a_value_arrives_in_its_namespace_only(make_server: Any, capsys: Any, value: str) -> None:
     left, right = make_server(), make_server()

@@ -77,6 +77,7 @@ def test_what_was_read_at_configure_is_set_only_before_and_after(node: Device) -
     assert not refused.successful and "speed is read when the node is configured" in refused.reason
     assert node.value("speed") == 2.0
     assert set_to(node, "speed", 2.0).successful, "nothing changes"
+    assert "use_sim_time is read" in set_to(node, "use_sim_time", True).reason
     assert set_to(node, "task", "b").successful and set_to(node, "seed", 7).successful
     assert node.trigger_deactivate() == SUCCESS
     assert not set_to(node, "speed", 0.1).successful
@@ -110,3 +111,12 @@ def test_a_node_that_was_shut_down_listens_no_more(node: Device) -> None:
     assert node.trigger_configure() == SUCCESS and node.trigger_activate() == SUCCESS
     assert node.trigger_shutdown() == SUCCESS
     assert (node.closed, node.active, node.listeners()) == (1, False, 0)
+
+
+def test_a_node_notices_another_one_of_its_name(node: Device) -> None:
+    node.get_node_names_and_namespaces = lambda: [("other", "/"), ("device", "/left"), ("device", "/")]  # type: ignore[method-assign]
+    node._look_around()
+    assert not node.twins
+    node.get_node_names_and_namespaces = lambda: 3 * [("device", "/")]  # type: ignore[method-assign]
+    node._look_around()
+    assert node.twins == 2

@@ -28,8 +28,8 @@ def check_clock(stamps: npt.NDArray[np.int64], received: npt.NDArray[np.int64], 
     """Raise EpisodeError unless `stamps` ``(N,)`` [ns] are set and grow, and their clock never jumps.
 
     A jump is a lasting change of the delay between stamp and `received` ``(N,)`` [ns]: of its minimum, since a
-    recorder that is held up only adds to it. A change that goes on all the time is none: a simulator's time may run
-    slower than the recorder's.
+    recorder that is held up only adds to it, and of messages that were not held up. A change that goes on all the time
+    is none: a simulator's time may run slower than the recorder's.
     """
     if (stamps == 0).any():
         raise EpisodeError(f"message {np.flatnonzero(stamps == 0)[0]} of '{topic}' has stamp 0; its driver sets none")
@@ -38,17 +38,32 @@ def check_clock(stamps: npt.NDArray[np.int64], received: npt.NDArray[np.int64], 
         raise EpisodeError(f"stamps of '{topic}' go back after message {backward[0]}; they must grow")
     period = float(np.median(np.diff(stamps))) * 1e-9 if len(stamps) > 1 else JUMP_SECONDS
     window = max(JUMP_WINDOW, math.ceil(JUMP_SECONDS / period))
-    if len(stamps) < 2 * window:
+    prompt = _prompt(stamps, received)
+    if len(prompt) < 2 * window:
         return
-    least = np.lib.stride_tricks.sliding_window_view((received - stamps) * 1e-9, window).min(axis=1)
+    delays = (received - stamps)[prompt] * 1e-9
+    least = np.lib.stride_tricks.sliding_window_view(delays, window).min(axis=1)
     change = least[window:] - least[:-window]
     drift = _drift(change, window)
     change -= drift
     largest = float(np.abs(change).max())
     if largest > max(CLOCK_JUMP, abs(drift)):
         seen = np.flatnonzero(np.abs(change) > largest / 2)
-        at = int(seen[-1] if change[seen[-1]] < 0 else seen[0]) + window
+        at = prompt[int(seen[-1] if change[seen[-1]] < 0 else seen[0]) + window]
         raise EpisodeError(f"the clock of '{topic}' jumps by {largest:.2f} s near message {at}")
+
+
+def _prompt(stamps: npt.NDArray[np.int64], received: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Numbers of the messages that did not wait in a queue: the next one does not come much sooner than its stamp.
+
+    Of a queue that is emptied at once only the last message tells the delay. Such a queue may be longer than
+    `JUMP_SECONDS`: while a recorder loads its libraries, on a busy machine.
+    """
+    if len(stamps) < 2:
+        return np.arange(len(stamps))
+    speed = np.diff(received) / np.diff(stamps)
+    waited = speed < 0.5 * min(1.0, float(np.median(speed)))
+    return np.flatnonzero(~np.append(waited, False))
 
 
 def _drift(change: npt.NDArray[np.float64], window: int) -> float:

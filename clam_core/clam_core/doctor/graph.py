@@ -25,6 +25,9 @@ def topics(needs: Needs, heard: Heard) -> Iterator[Finding]:
             yield _absent(needs, heard, topic, kind, len(offered))
         else:
             yield _rate(needs, heard, topic, stream)
+            if len(offered) > 1:
+                text = f"published by {len(offered)}: what the policy sees is a mixture"
+                yield Finding(topic, "warn", text, "stop all but one (one that was killed is seen for some seconds)")
 
 
 def stamps(needs: Needs, heard: Heard) -> Iterator[Finding]:
@@ -75,8 +78,9 @@ def _absent(needs: Needs, heard: Heard, topic: str, kind: str, publishers: int) 
     if publishers:
         text = f"nothing in {heard.seconds:.1f} s, though it has a publisher"
         return Finding(topic, "fail", text, "is it paused, or best effort where reliable is asked for?")
-    whole = f"{heard.namespace.rstrip('/')}/{topic}"
-    here, kept = whole.rpartition("/")[0], set(heard.topics)
+    within = heard.namespace.rstrip("/")
+    whole = f"{within}/{topic}"
+    here, kept = whole.rpartition("/")[0], set(heard.topics) - {f"{within}/{other}" for other in needs.types}
     twin = next((name for name in (f"{here}/image_raw", f"{here}/compressed") if name != whole and name in kept), "")
     alike = difflib.get_close_matches(whole, [name for name in kept if heard.topics[name] == kind], n=1, cutoff=0.0)
     if topic in needs.cameras and twin:

@@ -42,7 +42,7 @@ class Checks:
             worst = int(beyond.argmax())
             raise Refusal(
                 Reason.POSITION_LIMIT,
-                f"joint '{self._names[worst]}' is commanded to {target[worst]:.4f}, its limits are "
+                f"joint '{self._names[worst]}' is commanded to {_number(target[worst])}, its limits are "
                 f"{self._low[worst]:.4f} to {self._high[worst]:.4f}",
             )
 
@@ -53,7 +53,7 @@ class Checks:
             worst = int(ratio.argmax())
             raise Refusal(
                 Reason.VELOCITY_LIMIT,
-                f"joint '{self._names[worst]}' is commanded from {start[worst]:.4f} to {target[worst]:.4f} within "
+                f"joint '{self._names[worst]}' is commanded from {start[worst]:.4f} to {_number(target[worst])} within "
                 f"{seconds:.3f} s: {ratio[worst]:.1f} times the velocity limit {self._speed[worst]:.3f} per s",
             )
 
@@ -112,3 +112,8 @@ class Checks:
         """End effector and fingertips, each ``(3,)`` [m] in the frame of the arm's base."""
         pose = self._kinematics.pose(positions[:-1])
         return pose[:3, 3], (pose @ self._fingertip)[:3]
+
+
+def _number(value: float) -> str:
+    """A position for people; of 1e308 not all digits."""
+    return f"{value:.4f}" if abs(value) < 1e6 else f"{value:.3g}"

@@ -64,7 +64,7 @@ def test_after_a_pause_a_move_waits_for_news_of_the_arm_but_not_for_long(make_ri
     rig.tick(100)
     rig.backend.dead = True
     rig.tick(25)
-    assert rig.controller.stopped and not rig.controller.moving
+    assert "measurement" in rig.controller.stopped and not rig.controller.moving
 
 
 def test_commands_wait_for_a_move_and_do_not_disturb_it(make_rig: Any) -> None:

@@ -75,7 +75,7 @@ def test_a_stopped_move_is_no_invitation(make_rig: Any) -> None:
     rig.controller.move("home", HOME, rig.now)
     rig.tick(50)
     assert command(rig) == "busy"
-    rig.controller.cancel(rig.now)
+    rig.controller.cancel(rig.now, "a test")
     assert command(rig) == "went_on"
 
 

@@ -35,6 +35,21 @@ def test_a_topic_that_nobody_publishes_names_what_there_is_instead(needs: Needs,
     assert "ROS_DOMAIN_ID" in of(topics(needs, robot.heard), IMAGE).mend
 
 
+def test_what_the_policy_needs_already_is_not_named_instead_of_another(needs: Needs, robot: Any) -> None:
+    robot.streams[IMAGE], robot.offered[IMAGE] = Stream(), ()
+    other = IMAGE.replace("top", "side")
+    seen = replace(needs, cameras={**needs.cameras, other: "side"})
+    robot.topics = {f"/{other}": "sensor_msgs/msg/Image"}
+    assert other not in of(topics(seen, robot.heard), IMAGE).mend
+    assert other in of(topics(needs, robot.heard), IMAGE).mend
+
+
+def test_two_publishers_of_one_topic_are_a_warning(needs: Needs, robot: Any) -> None:
+    robot.offered[STATE] = 2 * ("sensor_msgs/msg/JointState",)
+    found = [finding for finding in topics(needs, robot.heard) if finding.about == STATE]
+    assert [finding.level for finding in found] == ["ok", "warn"] and "published by 2" in found[1].text
+
+
 def test_another_type_and_a_publisher_that_is_not_heard_fail(needs: Needs, robot: Any) -> None:
     robot.offered[STATE] = ("std_msgs/msg/String",)
     assert "std_msgs/msg/String" in of(topics(needs, robot.heard), STATE).text

@@ -36,7 +36,7 @@ class ArmController:
         self.backend = backend
         self.safety = safety
         self.moving = ""  # name of the pose that the arm is moved to
-        self.stopped = False  # the last move was cancelled before its end
+        self.stopped = ""  # why the last move was cancelled before its end
         self._move_speed = np.minimum(np.asarray(move_speed, dtype=np.float64), safety.limits.speed)
         self._trajectory: Trajectory | None = None
         self.moves = 0  # so far; tells one from the next
@@ -53,7 +53,7 @@ class ArmController:
                 self.backend.send(setpoint)
             except ClamError as error:
                 self.safety.count(Refusal(Reason.BACKEND, str(error)))
-                self.cancel(now)
+                self.cancel(now, str(error))
         return fresh
 
     def command(self, request: Request, now: float) -> Refusal | None:
@@ -114,20 +114,20 @@ class ArmController:
         except Refusal as refusal:
             self.safety.count(refusal)
             raise
-        self._trajectory, self.moving, self.stopped = trajectory, name, False
+        self._trajectory, self.moving, self.stopped = trajectory, name, ""
         self._followed_at = now
         self.moves += 1
 
-    def cancel(self, now: float) -> None:
+    def cancel(self, now: float, why: str) -> None:
         """Stop whatever is under way and hold."""
         if self.moving:
             self.safety.silence.demand(f"the move to {self.moving}")
-        self._trajectory, self.moving, self.stopped = None, "", True
+        self._trajectory, self.moving, self.stopped = None, "", why
         self.safety.hold(now)
 
     def estop(self, now: float, why: str = "requested") -> None:
         """Stop, hold, and latch."""
-        self.cancel(now)
+        self.cancel(now, "e-stop")
         self.safety.estop(now, why)
 
     def switch_torque(self, on: bool, now: float) -> None:
@@ -174,7 +174,7 @@ class ArmController:
         names = self.safety.limits.names
         refusal = self.safety.command(names, trajectory.at(now), now, returning=bool(self.moving))
         if refusal is not None:
-            self.cancel(now)
+            self.cancel(now, str(refusal))
         elif now >= trajectory.end and not self._waits_for_silence(trajectory, now):
             if self.moving:
                 self.safety.silence.demand(f"the move to {self.moving}")
@@ -201,7 +201,7 @@ class ArmController:
 
     def _refuse(self, refusal: Refusal, now: float) -> Refusal:
         if not self.moving:
-            self.cancel(now)
+            self.cancel(now, str(refusal))
         return self.safety.count(refusal)
 
     def _lost(self, now: float) -> str:

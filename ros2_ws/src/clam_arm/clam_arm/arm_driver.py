@@ -22,7 +22,7 @@ from clam_core.safety.checks import Checks
 from clam_core.safety.limits import WORKSPACE_LOWER, WORKSPACE_UPPER
 from clam_ros import names
 from clam_ros.messages import NamedVectorWriter
-from clam_ros.node import OK, Node
+from clam_ros.node import OK, TWINS, WARN, Node
 from clam_ros.qos import STREAM
 from clam_ros.run import run
 from clam_ros.waiting import sleep
@@ -142,7 +142,7 @@ class ArmDriver(Node):
         """Send nothing more; the motors keep their last setpoint."""
         if self._controller is not None:
             self._torque.forget()
-            self._controller.cancel(time.monotonic())
+            self._controller.cancel(time.monotonic(), "the driver was deactivated")
             self._controller.safety.disable()
 
     def cleanup(self) -> None:
@@ -230,7 +230,13 @@ class ArmDriver(Node):
                 break
         off = controller.distance(pose)
         response.success = off < ARRIVED
-        response.message = f"at {name}" if response.success else f"stopped {off:.2f} rad from {name}: see /diagnostics"
+        if response.success:
+            response.message = f"at {name}"
+        else:
+            late = f"the arm did not come within {ARRIVED:g} rad of it in {PATIENCE:g} s"
+            why = "another move has begun" if controller.moves != mine else controller.stopped or late
+            response.message = f"stopped {off:.2f} rad from {name}: {why}"
+            self.get_logger().warning(response.message)
         return response
 
     async def _on_torque(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
@@ -266,7 +272,8 @@ class ArmDriver(Node):
         if not self.active or self._controller is None:
             return OK, "inactive"
         now = time.monotonic()
-        return diagnostics.level(self._controller, now, now - self._refused_at < REMEMBERED)
+        level, text = diagnostics.level(self._controller, now, now - self._refused_at < REMEMBERED)
+        return (WARN, f"{TWINS}; {text}") if self.twins and level == OK else (level, text)
 
     def facts(self) -> dict[str, str]:
         """As of every node, and all that the filter knows."""

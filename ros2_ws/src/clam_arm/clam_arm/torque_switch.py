@@ -49,7 +49,7 @@ class TorqueSwitch:
         """Switch, and enable the filter if torque is on in the end; what went wrong in one line, or an empty text."""
         self.forget()
         request, controller = self._requests, self._controller
-        controller.cancel(self._clock())
+        controller.cancel(self._clock(), "torque is being switched")
         controller.safety.disable()
         while self._running is not None and self._running.is_alive():
             await self._sleep(LOOK)

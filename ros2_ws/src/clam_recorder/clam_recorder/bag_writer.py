@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,11 +52,17 @@ class RosbagsWriter:
 
     NAME = "rosbags"
 
+    @staticmethod
+    def load() -> None:
+        """Import what takes long, before there is an episode that would wait for it."""
+        import rosbags.rosbag2  # noqa: F401
+
+        _typestore()
+
     def __init__(self, path: Path, topics: Mapping[str, str]) -> None:
         from rosbags.rosbag2 import StoragePlugin, Writer
-        from rosbags.typesys import Stores, get_typestore
 
-        self._store = get_typestore(Stores.LATEST)
+        self._store = _typestore()
         for kind in topics.values():
             self._check(kind)
         # Version 8 is read by the rosbag2 of Humble and Jazzy alike.
@@ -113,6 +120,11 @@ class Rosbag2PyWriter:
 
     NAME = "rosbag2_py"
 
+    @staticmethod
+    def load() -> None:
+        """Import what takes long, before there is an episode that would wait for it."""
+        import rosbag2_py  # noqa: F401
+
     def __init__(self, path: Path, topics: Mapping[str, str]) -> None:
         import rosbag2_py
 
@@ -161,7 +173,14 @@ class Rosbag2PyWriter:
         del self._writer  # Humble writes metadata.yaml in the destructor
 
 
-BACKENDS: dict[str, Callable[[Path, Mapping[str, str]], BagWriter]] = {
+@lru_cache
+def _typestore() -> Any:
+    from rosbags.typesys import Stores, get_typestore
+
+    return get_typestore(Stores.LATEST)
+
+
+BACKENDS: dict[str, type[RosbagsWriter | Rosbag2PyWriter]] = {
     RosbagsWriter.NAME: RosbagsWriter,
     Rosbag2PyWriter.NAME: Rosbag2PyWriter,
 }

@@ -65,6 +65,7 @@ class Recorder(Node):
 
     def _configure(self) -> None:
         backend = choose_backend(self.value("backend"))
+        BACKENDS[backend].load()
         topics = topics_of(self)
         out = Path(self.value("out")).expanduser()
         self._take(out)

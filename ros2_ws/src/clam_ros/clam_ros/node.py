@@ -17,6 +17,7 @@ from clam_ros.parameter_node import ParameterNode
 from clam_ros.waiting import STEADY
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+TWINS = "another node of this name runs, two would fight: stop one (one that was killed is seen for up to 20 s)"
 
 
 class Node(ParameterNode):
@@ -39,13 +40,15 @@ class Node(ParameterNode):
         self.active = False
         #: Whether the process was told to stop; what waits in a transition has to ask.
         self.should_stop: Callable[[], bool] = lambda: False
+        #: How many more nodes of this name there are.
+        self.twins = 0
         self._configured = False
         self._owned: list[tuple[Callable[[Any], Any], Any]] = []
         self._service_group = ReentrantCallbackGroup()
         self._job: Task | None = None
         self.declare("autostart", True, "Configure and activate at start, without a lifecycle manager.")
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(1.0, self.publish_diagnostics, clock=STEADY)
+        self.create_timer(1.0, self._look_around, clock=STEADY)
 
     # What a subclass fills in -------------------------------------------------------------------------------
 
@@ -196,6 +199,13 @@ class Node(ParameterNode):
 
         assert self.executor is not None
         self._job = self.executor.create_task(guarded)
+
+    def _look_around(self) -> None:
+        own, before = (self.get_name(), self.get_namespace()), self.twins
+        self.twins = max(0, self.get_node_names_and_namespaces().count(own) - 1)
+        if self.twins > before:
+            self.get_logger().warning(TWINS)
+        self.publish_diagnostics()
 
     def facts(self) -> dict[str, str]:
         """Keys and values of the node's diagnostic."""

@@ -85,6 +85,7 @@ class ParameterNode(LifecycleNode):
     def reading(self) -> Iterator[None]:
         """What is read meanwhile cannot be set, until `forget_read`."""
         self._reading = True
+        self._read.add("use_sim_time")  # stamps and ages of a node are of one clock
         try:
             yield
         finally:
