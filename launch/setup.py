@@ -22,5 +22,10 @@ setup(
     maintainer_email="maintainers@clam.invalid",
     description="Launch files of CLAM on ROS 2, over graphs kept as data, and a runner that needs only pip.",
     license="MIT",
-    entry_points={"console_scripts": ["clam-launch = clam_bringup.runner:main", "clam-call = clam_bringup.call:main"]},
+    entry_points={
+        "console_scripts": [
+            "clam-launch = clam_bringup.executables:clam_launch",
+            "clam-call = clam_bringup.executables:clam_call",
+        ]
+    },
 )

@@ -50,3 +50,14 @@ def test_arguments_that_ros_does_not_take_are_one_line() -> None:
     said = done.stdout + done.stderr
     assert done.returncode == 1 and "Traceback" not in said
     assert "/no good" in said and "check the arguments after --ros-args" in said
+
+
+@pytest.mark.parametrize("script", ["policy", "kitchen_world", "clam-launch"])
+def test_an_interrupt_while_libraries_load_is_one_line(script: str, tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n")
+    (tmp_path / "yaml.py").write_text((tmp_path / "numpy.py").read_text())
+    command = [str(Path(sys.executable).parent / script)]
+    ended = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 130 and ended.stderr == f"{script}: interrupted\n" and not ended.stdout

@@ -20,7 +20,7 @@ setup(
     license="MIT",
     entry_points={
         "console_scripts": [
-            "arm_driver = clam_arm.arm_driver:main",
+            "arm_driver = clam_arm.executables:arm_driver",
         ],
     },
 )

@@ -23,8 +23,8 @@ setup(
     license="MIT",
     entry_points={
         "console_scripts": [
-            "camera = clam_camera.camera:main",
-            "measure_transport = clam_camera.measure_transport:main",
+            "camera = clam_camera.executables:camera",
+            "measure_transport = clam_camera.executables:measure_transport",
         ],
     },
 )

@@ -21,10 +21,10 @@ setup(
     license="MIT",
     entry_points={
         "console_scripts": [
-            "correct = clam_eval.correction:main",
-            "evaluator = clam_eval.evaluator:main",
-            "keys = clam_eval.keys:main",
-            "report = clam_eval.report:main",
+            "correct = clam_eval.executables:correct",
+            "evaluator = clam_eval.executables:evaluator",
+            "keys = clam_eval.executables:keys",
+            "report = clam_eval.executables:report",
         ],
     },
 )

@@ -20,8 +20,8 @@ setup(
     license="MIT",
     entry_points={
         "console_scripts": [
-            "policy = clam_policy.policy:main",
-            "measure_latency = clam_policy.measure_latency:main",
+            "policy = clam_policy.executables:policy",
+            "measure_latency = clam_policy.executables:measure_latency",
         ],
     },
 )

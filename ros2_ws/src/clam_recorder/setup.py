@@ -22,9 +22,9 @@ setup(
     license="MIT",
     entry_points={
         "console_scripts": [
-            "recorder = clam_recorder.recorder:main",
-            "measure_recording = clam_recorder.measure_recording:main",
-            "stress_recorder = clam_recorder.stress_recorder:main",
+            "recorder = clam_recorder.executables:recorder",
+            "measure_recording = clam_recorder.executables:measure_recording",
+            "stress_recorder = clam_recorder.executables:stress_recorder",
         ],
     },
 )

@@ -18,5 +18,5 @@ setup(
     maintainer_email="maintainers@clam.invalid",
     description=("What CLAM's nodes share: lifecycle node base, QoS profiles, stamps, messages, episode client."),
     license="MIT",
-    entry_points={"console_scripts": ["node_watch = clam_ros.watch:main"]},
+    entry_points={"console_scripts": ["node_watch = clam_ros.executables:node_watch"]},
 )

@@ -20,10 +20,10 @@ setup(
     license="MIT",
     entry_points={
         "console_scripts": [
-            "sim_bridge = clam_sim.sim_bridge:main",
-            "scripted_operator = clam_sim.scripted_operator:main",
-            "kitchen_world = clam_sim.kitchen_world:main",
-            "rollouts = clam_sim.rollouts:main",
+            "sim_bridge = clam_sim.executables:sim_bridge",
+            "scripted_operator = clam_sim.executables:scripted_operator",
+            "kitchen_world = clam_sim.executables:kitchen_world",
+            "rollouts = clam_sim.executables:rollouts",
         ],
     },
 )

@@ -22,8 +22,8 @@ setup(
     license="MIT",
     entry_points={
         "console_scripts": [
-            "teleop = clam_teleop.teleop:main",
-            "measure_teleop = clam_teleop.measure_latency:main",
+            "teleop = clam_teleop.executables:teleop",
+            "measure_teleop = clam_teleop.executables:measure_teleop",
         ],
     },
 )
