@@ -62,7 +62,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if extra and hasattr(parsed, "overrides") and not any(text.startswith("-") for text in extra):
         parsed.overrides += extra
     elif extra:
-        parser.error(f"unrecognized arguments: {' '.join(extra)}")
+        # Only these are wrong: `key=value` pairs may stand anywhere.
+        takes_pairs = hasattr(parsed, "overrides")
+        wrong = [text for text in extra if text.startswith("-")] if takes_pairs else extra
+        dashed = [text.lstrip("-") for text in wrong if takes_pairs and "." in text.partition("=")[0]]
+        mend = f" (write {dashed[0].partition('=')[0]}=VALUE)" if dashed else ""
+        parser.error(f"unrecognized arguments: {' '.join(wrong)}{mend}")
     return parsed
 
 

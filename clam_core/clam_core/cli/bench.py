@@ -54,7 +54,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from clam_core.cli.types import positive_int
+from clam_core.cli.types import natural_int, positive_int
 from clam_core.cores import usable_cores
 from clam_core.deploy.device import resolve_device
 from clam_core.errors import ClamError, did_you_mean
@@ -120,7 +120,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     bundles = parser.add_argument_group("inference and execution")
     bundles.add_argument("--bundle", type=Path, metavar="DIR", help="bundle folder, e.g. RUN/bundle")
     execution = parser.add_argument_group("execution")
-    execution.add_argument("--seed", type=int, metavar="S", help="first layout (default: 600000)")
+    execution.add_argument("--seed", type=natural_int, metavar="S", help="first layout (default: 600000)")
     execution.add_argument("--ensembling", type=_numbers, metavar="M,M", help="default: 0.5,0,-0.5; =-0.5 if negative")
     execution.add_argument("--horizons", type=_counts, metavar="K,K", help="default: the whole chunk and half of it")
     execution.add_argument("--move-step", type=positive_int, metavar="N", help="when the block is moved (default: 5)")
@@ -140,6 +140,8 @@ def _names(text: str) -> tuple[str, ...]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run ``clam bench``."""
+    if arguments.plan and arguments.name in (*SPEED, INFERENCE, EXECUTION):
+        raise ClamError(f"--plan is of tables and figures; {arguments.name} has no cells: leave it out to measure")
     if arguments.name in SPEED:
         return _speed(arguments)
     if arguments.name == INFERENCE:
@@ -156,8 +158,11 @@ def run(arguments: argparse.Namespace) -> int:
     options = _table_options(arguments, table.episodes)
     if arguments.plan:
         waiting = set(missing(table, options))
-        for _, _, cell in planned(table, options):
-            print(f"{'to do' if cell in waiting else 'done':6s} {cell.folder(options.root)}")
+        plan = [(cell not in waiting, str(cell.folder(options.root))) for _, _, cell in planned(table, options)]
+        if arguments.json:
+            print(json.dumps([{"done": done, "folder": folder} for done, folder in plan]))
+        else:
+            print(*(f"{'done' if done else 'to do':6s} {folder}" for done, folder in plan), sep="\n")
         return 0
     folder = run_table(table, options)
     print((folder / f"{table.name}.json").read_text() if arguments.json else folder / f"{table.name}.md")

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from clam_core.cli.types import positive_int
+from clam_core.cli.types import natural_int, positive_int
 from clam_core.deploy import Policy, load_bundle
 from clam_core.envs import Environment, make_env_of
 from clam_core.errors import ClamError
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--env", help="environment (default: the one of the bundle)")
     parser.add_argument("--task", help="task (default: the one of the bundle)")
     parser.add_argument("--episodes", type=positive_int, default=50, metavar="N")
-    parser.add_argument("--seed", type=int, default=EVALUATION_SEED, help="first seed (default: %(default)s)")
+    parser.add_argument("--seed", type=natural_int, default=EVALUATION_SEED, help="first seed (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default: %(default)s)")
     parser.add_argument(
         "--workers", type=positive_int, default=1, metavar="W", help="simulator processes (default: %(default)s)"
@@ -60,6 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ClamError(f"--video with --workers {arguments.workers}; a video is drawn in one process, leave one out")
     if arguments.overlay and not arguments.video:
         raise ClamError(f"--overlay {arguments.overlay} draws into a video; name one with --video FILE")
+    if arguments.video:
+        _check_video(arguments.video)
     policy = load_bundle(arguments.bundle, arguments.device)
     env_name, task = arguments.env or policy.spec.env, arguments.task or policy.spec.task
     make = partial(make_env_of, policy.spec, env_name, task)
@@ -83,6 +85,17 @@ def run(arguments: argparse.Namespace) -> int:
     result = _result(env_name, env.spec.task, rollouts)
     print(json.dumps(result) if arguments.json else _sentence(result))
     return 0
+
+
+def _check_video(path: Path) -> None:
+    """Raise ClamError unless a video can be written to `path`: before the rollouts, not after them."""
+    if path.suffix.lower() != ".mp4":
+        raise ClamError(f"--video {path}: videos are MP4 files; name one, as --video {path.with_suffix('.mp4')}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
+    except OSError as error:
+        raise ClamError(f"--video {path} cannot be written ({error.strerror}); choose another file") from error
 
 
 def _one_by_one(

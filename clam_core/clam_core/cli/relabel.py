@@ -28,6 +28,7 @@ from clam_core.deploy.device import resolve_device
 from clam_core.errors import ClamError
 from clam_core.methods.base import Method
 from clam_core.methods.clam import Clam
+from clam_core.training.common_spec import RATES
 from clam_core.training.diagnostics import effective_dimension
 from clam_core.training.run import load_method, load_role
 from clam_core.training.transitions import Transitions
@@ -54,6 +55,12 @@ def run(arguments: argparse.Namespace) -> int:
     store = EpisodeStore.open(arguments.dataset, actions=EpisodeStore.open(arguments.dataset, actions=False).labeled)
     if store.info.spec.observation != method.spec.observation:
         raise ClamError(f"'{arguments.dataset}' has other observations than run '{arguments.run_folder}' learned from")
+    rate, own = store.info.spec.rate, method.spec.rate
+    if abs(rate - own) > RATES * own:
+        raise ClamError(
+            f"'{arguments.dataset}' has {rate:.3g} Hz, run '{arguments.run_folder}' learned what happens in a step at "
+            f"{own:.3g} Hz: import or generate it at that rate"
+        )
     transitions = method.transitions(load_role([store], method.config, method.spec, device), method.span)
     labels = _labels(method, transitions)
     quality = method.grounding(transitions) | _errors(method, transitions, labels["action"])
@@ -72,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _labels(method: Method, transitions: Transitions) -> dict[str, torch.Tensor]:
     labels = {"action": method.actor.unscale(method.label_all(transitions))}
     if isinstance(method, Clam):
-        labels["latent_action"] = method.latent_actions(transitions)
+        labels["latent_action"] = method.latent_actions(transitions.with_span(method.lam_span))
     return labels
 
 

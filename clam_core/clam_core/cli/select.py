@@ -19,6 +19,7 @@ import json
 from pathlib import Path
 
 from clam_core.data.select import Selection, select
+from clam_core.errors import ClamError
 
 NAME = "select"
 HELP = "merge, filter, slice and split datasets"
@@ -34,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", action="append", metavar="KIND", help="only this kind; may be repeated")
     parser.add_argument("--task", action="append", metavar="TASK", help="only this task; may be repeated")
     parser.add_argument("--part", choices=("train", "held-out"), help="one part of a split by episode")
-    parser.add_argument("--held-out", type=_share, default=0.1, metavar="SHARE", help="default: %(default)s")
-    parser.add_argument("--split-seed", type=int, default=0, metavar="S", help="default: %(default)s")
+    parser.add_argument("--held-out", type=_share, metavar="SHARE", help="of --part; default: 0.1")
+    parser.add_argument("--split-seed", type=int, metavar="S", help="of --part; default: 0")
     parser.add_argument(
         "--episodes",
         type=_slice,
@@ -49,13 +50,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run ``clam select``."""
+    if arguments.part is None and (arguments.held_out is not None or arguments.split_seed is not None):
+        raise ClamError("--held-out and --split-seed say how to split: add --part train, or --part held-out")
     selection = Selection(
         success=None if arguments.success is None else arguments.success == "true",
         kinds=tuple(arguments.kind) if arguments.kind else None,
         tasks=tuple(arguments.task) if arguments.task else None,
         part=arguments.part,
-        held_out=arguments.held_out,
-        split_seed=arguments.split_seed,
+        held_out=0.1 if arguments.held_out is None else arguments.held_out,
+        split_seed=arguments.split_seed or 0,
         episodes=arguments.episodes,
     )
     store = select(arguments.datasets, arguments.out, selection, actions=not arguments.no_actions, progress=None)

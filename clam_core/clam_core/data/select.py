@@ -64,7 +64,8 @@ def select(
     the result's provenance lists them.
 
     Raises:
-        ClamError: existing `out`, no episode left, or sources with other names, cameras, rates or without actions.
+        ClamError: existing `out`, no episode left, one that is not sound, or sources with other names, cameras, rates
+            or without actions.
     """
     out = Path(out)
     check_free(out)
@@ -90,7 +91,11 @@ def select(
     bar = tqdm(picked, desc="select", unit="episode", disable=quiet)
     with closing(bar), StoreWriter(out, info, actions=actions, stamps=stamps) as writer:
         for (store, index), origin in zip(bar, origins, strict=True):
-            writer.append(_told(store.episode(index), origin, stamps))
+            try:
+                writer.append(_told(store.episode(index), origin, stamps))
+            except ValueError as error:
+                mend = "leave it out with --episodes, or record it anew"
+                raise ClamError(f"episode {index} of '{store.path}' is not sound ({error}): {mend}") from error
     return EpisodeStore.open(out, actions=actions)
 
 

@@ -129,10 +129,15 @@ class Policy:
 
     def _look(self, observation: Observation) -> tuple[Tensor, Tensor, Tensor | None]:
         """The actor's input, o_t, o_{t−1} and images; both observations are remembered for the next step."""
-        state = observation["state"]
+        if "state" not in observation:
+            raise ClamError(f"the observation has no 'state', it has: {', '.join(observation) or 'nothing'}")
+        state = np.asarray(observation["state"])
         expected = len(self.spec.observation.names)
         if state.shape != (expected,):
             raise ClamError(f"state has shape {state.shape}, this policy takes ({expected},): {self.spec.task}")
+        if not np.isfinite(state).all():
+            wrong = self.spec.observation.names[int(np.flatnonzero(~np.isfinite(state))[0])]
+            raise ClamError(f"state entry '{wrong}' is not finite; give finite numbers")
         current = torch.as_tensor(state, dtype=torch.float32, device=self._device)[None]
         previous = current if self._previous is None else self._previous
         images = self._stacked_images(observation)

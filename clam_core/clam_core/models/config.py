@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from clam_core.errors import ClamError, did_you_mean
@@ -18,6 +19,12 @@ def check_choice(key: str, value: str, valid: tuple[str, ...]) -> None:
     """Raise ClamError unless `value` is one of `valid`."""
     if value not in valid:
         raise ClamError(f"unknown {key} '{value}': {did_you_mean(value, valid)}")
+
+
+def check_sizes(key: str, sizes: tuple[int, ...]) -> None:
+    """Raise ClamError unless all layers have a unit."""
+    if any(size < 1 for size in sizes):
+        raise ClamError(f"{key} must be sizes of at least 1, got {list(sizes)}")
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,10 @@ class TransformerConfig:
 
     def __post_init__(self) -> None:
         check_choice("transformer.timesteps", self.timesteps, ("episode", "window"))
+        if self.heads < 1 or not 0 <= self.dropout < 1:
+            raise ClamError(
+                f"transformer.heads ({self.heads}) must be at least 1, dropout ({self.dropout}) from 0 to below 1"
+            )
         if self.dim % self.heads:
             raise ClamError(f"transformer.dim {self.dim} is not divisible by transformer.heads {self.heads}")
 
@@ -133,6 +144,7 @@ class LamConfig:
     def __post_init__(self) -> None:
         check_choice("lam.architecture", self.architecture, LAM_ARCHITECTURES)
         check_choice("lam.target", self.target, LAM_TARGETS)
+        check_sizes("lam.hidden", self.hidden)
         if not 0 <= self.change_weight <= 1:
             raise ClamError(f"lam.change_weight must be between 0 and 1, got {self.change_weight}")
         if self.target == "features" and (self.steps > 1 or self.change_weight):
@@ -212,5 +224,8 @@ class PolicyConfig:
         check_choice("policy.architecture", self.architecture, POLICY_ARCHITECTURES)
         check_choice("policy.encoder", self.encoder, POLICY_ENCODERS)
         check_choice("policy.error_unit", self.error_unit, ERROR_UNITS)
+        check_sizes("policy.hidden", self.hidden)
         if self.chunk < 1:
             raise ClamError(f"policy.chunk must be at least 1, got {self.chunk}")
+        if self.ensembling_m is not None and not math.isfinite(self.ensembling_m):
+            raise ClamError(f"policy.ensembling_m must be a finite number or null, got {self.ensembling_m}")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from clam_core.data.store import EpisodeStore
 from clam_core.errors import ClamError
-from clam_core.spec import EnvironmentSpec, widest
+from clam_core.spec import EnvironmentSpec, ObservationSpec, widest
 
 RATES = 0.05  # how far rates may differ: those of bags are measured
 
@@ -28,6 +28,10 @@ def common_spec(stores: Mapping[str, Sequence[EpisodeStore]], lead: str) -> Envi
     for store in every:
         other = store.info.spec
         if other.observation != spec.observation:
+            seen, asked = _cameras(other.observation), _cameras(spec.observation)
+            if seen != asked:
+                mend = "make both with the same cameras and --image-size"
+                raise _differs(store, first, f"cameras ({seen} beside {asked})", mend)
             raise _differs(store, first, "observations", "use datasets of one robot and one set of topics")
         if abs(other.rate - spec.rate) > RATES * spec.rate:
             rates = f"rate ({other.rate:.3g} Hz beside {spec.rate:.3g} Hz)"
@@ -37,6 +41,10 @@ def common_spec(stores: Mapping[str, Sequence[EpisodeStore]], lead: str) -> Envi
         if (mine.names, mine.units) != (theirs.names, theirs.units):
             raise _differs(store, acting, "actions", "use datasets of one robot and one set of topics")
     return replace(spec, action=widest([store.info.spec.action for store in labeled]))
+
+
+def _cameras(observation: ObservationSpec) -> str:
+    return ", ".join(f"{camera.name} {camera.width}×{camera.height}" for camera in observation.cameras) or "none"
 
 
 def _differs(store: EpisodeStore, first: EpisodeStore, what: str, mend: str) -> ClamError:

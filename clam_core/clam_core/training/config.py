@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from clam_core.errors import ClamError
@@ -87,6 +88,9 @@ class GroundingConfig:
         check_choice("grounding.training", self.training, ("joint", "afterwards", "none"))
         if self.every < 1 or self.batch_size < 1:
             raise ClamError(f"grounding.every ({self.every}) and batch_size ({self.batch_size}) must be at least 1")
+        for name in ("weight", "state_noise", "motion_noise"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ClamError(f"grounding.{name} must be at least 0, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,10 @@ class OptimizationConfig:
         check_choice("schedule", self.schedule, SCHEDULES)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("select", self.select, ("last", "best"))
+        if not (0 < self.learning_rate < math.inf and 0 < self.epsilon < math.inf):
+            raise ClamError(f"learning_rate ({self.learning_rate}) and epsilon ({self.epsilon}) must be above 0")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ClamError(f"weight_decay must be at least 0, got {self.weight_decay}")
         if self.updates < 1 or self.batch_size < 1:
             raise ClamError(f"updates ({self.updates}) and batch_size ({self.batch_size}) must be at least 1")
         if not 0 <= self.ema < 1:
@@ -178,5 +186,7 @@ class Config:
         for name in ("log_every", "evaluate_every", "evaluate_transitions", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ClamError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.seed < 2**63:
+            raise ClamError(f"seed must be from 0 to 2^63 − 1, got {self.seed}")
         if not self.checkpoint_seconds >= 0:
             raise ClamError(f"checkpoint_seconds must be at least 0, got {self.checkpoint_seconds}")

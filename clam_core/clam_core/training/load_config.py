@@ -46,6 +46,8 @@ def load_config(
         key, separator, text = override.partition("=")
         if not separator:
             raise ClamError(f"'{override}' is not of the form dotted.key=value, e.g. lam.latent_dim=8")
+        if key == "method" and text != method:
+            raise ClamError(f"'{override}': the method is the command's first word; write clam train {text} …")
         nested: Any = _parse(text, override)
         for part in reversed(key.split(".")):
             nested = {part: nested}

@@ -1,11 +1,13 @@
-"""A run is a folder: config.yaml, spec.json, episodes.json, metrics.jsonl, tensorboard/, checkpoints/, result.json,
-bundle/.
+"""A run is a folder: config.yaml, spec.json, episodes.json, data.json, metrics.jsonl, tensorboard/, checkpoints/,
+result.json, bundle/.
 """
 
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,7 +42,10 @@ from clam_core.training.transitions import RawEpisodes, load_episodes
 from clam_core.training.views import training_views
 from clam_core.whole import write_whole
 
+_log = logging.getLogger(__name__)
+
 EPISODES = "episodes.json"  # `first_numbers`: which episodes were held out
+DATA = "data.json"  # `fingerprints`: what the run learned from, whatever lies there later
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,9 @@ def open_data(uses: tuple[str, ...], config: Config, device: torch.device) -> Op
         ClamError: a dataset is not named, missing, empty, without needed labels, or of another environment.
     """
     stores: dict[str, list[EpisodeStore]] = {}
+    for role in sorted({"unlabeled", "labeled", "expert"} - set(uses)):
+        if getattr(config.data, role):
+            _log.warning("data.%s is not used: '%s' learns from %s", role, config.method, " and ".join(uses))
     for role in uses:
         paths = getattr(config.data, role)
         if not paths:
@@ -98,6 +106,34 @@ def first_numbers(stores: Mapping[str, Sequence[EpisodeStore]]) -> dict[str, lis
             first[store.path.resolve()] = count
             count += store.num_episodes
     return {role: [first[store.path.resolve()] for store in of_role] for role, of_role in stores.items()}
+
+
+def fingerprints(datasets: Datasets) -> dict[str, dict[str, Any]]:
+    """Role → number of its episodes, and a digest of their states."""
+    found = {}
+    for role, episodes in vars(datasets).items():
+        if episodes is not None:
+            digest = hashlib.blake2b(digest_size=16)
+            for states in episodes.states:
+                digest.update(str(tuple(states.shape)).encode() + states.cpu().numpy().tobytes())
+            found[role] = {"episodes": len(episodes.states), "states": digest.hexdigest()}
+    return found
+
+
+def check_same_data(run: Path, config: Config, found: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise ClamError if the datasets of a run to go on with are others than it began with."""
+    if not (run / DATA).is_file():
+        return  # a run of an older version, which did not note them
+    began = json.loads((run / DATA).read_text())
+    for role, now in found.items():
+        then = began.get(role, now)
+        if then != now:
+            paths, counts = ", ".join(getattr(config.data, role)), (then["episodes"], now["episodes"])
+            what = f"{counts[0]} episodes then, {counts[1]} now" if counts[0] != counts[1] else "other states"
+            raise ClamError(
+                f"--resume: data.{role} ({paths}) is not what '{run}' began with ({what}): "
+                "put that dataset back, or train anew into another --out"
+            )
 
 
 def load_frames(
@@ -199,11 +235,15 @@ def _training(method_type: type[Method], job: Job, process: Process, until: str 
     source = None
     if job.lam_from is not None:
         source = LamSource.open(job.lam_from, load_run_config(job.lam_from), data.spec)
+    found = fingerprints(data.datasets) if process.writes else {}
+    if job.resume:
+        check_same_data(run, config, found)
     process.barrier()  # no process may see the run folder of this run as another's
     if process.writes:
         run.mkdir(parents=True, exist_ok=True)
         write_whole(run / "spec.json", json.dumps(data.spec.to_json(), indent=2))
         write_whole(run / EPISODES, json.dumps(data.firsts))
+        write_whole(run / DATA, json.dumps(found))
     roll_out = _roller(method, config, process) if config.rollouts.every else None
     trainer = Trainer(method, data.datasets, run, process, resume=job.resume, until=until, roll_out=roll_out)
     if source is not None:

@@ -130,9 +130,10 @@ class StageRun:
     def _log(self, update: int, losses: Losses, seconds: float) -> None:
         values = self.process.mean(losses)
         if not all(math.isfinite(value) for value in values.values()):
+            kept = f" (the last checkpoint in '{self.checkpoints}' is kept)" if self.checkpoints.exists() else ""
             raise ClamError(
                 f"the {self.stage.name} loss became {values} at update {update}; lower learning_rate, and check the "
-                f"dataset with `clam inspect` (the last checkpoint in '{self.checkpoints}' is kept)"
+                f"dataset with `clam inspect`{kept}"
             )
         rates = {
             "learning_rate": float(self.schedule.get_last_lr()[0]),

@@ -207,6 +207,19 @@ def _with_images(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
     return batch if window.images is None else replace(batch, window=replace(window, images=change(window.images)))
 
 
+def _check_finite(store: EpisodeStore, what: str, values: Tensor, begin: int = 0) -> None:
+    """Raise ClamError if an entry of `values` ``(N, D)``, rows of the dataset from `begin` on, is no finite number."""
+    if values.isfinite().all():
+        return
+    row, entry = (~values.isfinite()).nonzero()[0].tolist()
+    spec = store.info.spec.observation if what == "state" else store.info.spec.action
+    episode = int((store.episode_ends <= begin + row).sum())
+    raise ClamError(
+        f"dataset '{store.path}': {what} '{spec.names[entry]}' of episode {episode} is not finite; leave that episode "
+        "out with clam select --episodes, or record it anew"
+    )
+
+
 def load_episodes(
     stores: Sequence[EpisodeStore],
     device: torch.device,
@@ -238,10 +251,12 @@ def load_episodes(
         if store.has_actions:
             all_actions = torch.as_tensor(store.array("action"), dtype=torch.float32, device=device)
         begin, row = 0, store_frames.first_row(store) if store_frames else 0
+        _check_finite(store, "state", all_states)
         for end in store.episode_ends.tolist():
             states.append(all_states[begin:end])
             if all_actions is not None:
                 actions.append(all_actions[begin : end - 1])
+                _check_finite(store, "action", actions[-1], begin)
             starts.append(row + begin)
             begin = end
     frames = None if store_frames is None else store_frames.frames

@@ -340,12 +340,18 @@ def test_the_command_says_what_it_would_run(tmp_path: Path, capsys: pytest.Captu
     assert main(asked) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 8 and all(line.startswith("to do") and "vpt-50-labels" in line for line in lines)
+    assert main([*asked, "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert len(plan) == 8 and all(not cell["done"] and "vpt-50-labels" in cell["folder"] for cell in plan)
     assert not (tmp_path / "bench").exists()
 
 
 @pytest.mark.parametrize(
     ("asked", "answer"),
     [
+        (["data"], "data has no cells"),
+        (["inference"], "inference has no cells"),
+        (["execution"], "execution has no cells"),
         (["tabel4"], "unknown benchmark 'tabel4': did you mean 'table4'"),
         (["table4", "lam.latent_dim=8"], "a table's numbers are those of its presets"),
         (["table4", "--budget", "lots"], "--budget 'lots'"),

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from clam_core.cli import generate, import_data, inspect
+from clam_core.cli import generate, import_data, inspect, select
 from clam_core.data.store import EpisodeStore
 from clam_core.errors import ClamError
 
@@ -71,6 +71,7 @@ def test_inspect_prints_a_table_and_json(pendulum, capsys):
         (import_data, ("d4rl", "x.hdf5", "--cameras", "top=/t"), "a camera's topic is for rosbag"),
         (generate, ("gym", "Pendulum-v1", "--kind", "play", "--episodes", 1, "--seed", -1), "seed -1"),
         (import_data, ("rosbag", "/nonexistent"), "no folder at '/nonexistent'"),
+        (select, ("/nonexistent", "--held-out", 0.5), "add --part train"),
     ],
 )
 def test_an_error_is_one_line_and_leaves_nothing(tmp_path, module, arguments, message):

@@ -67,3 +67,19 @@ def test_an_overlay_changes_no_number(bundle: Path, tmp_path: Path, capsys: pyte
         pytest.skip(error)
     assert capsys.readouterr().out == plain
     assert (tmp_path / "rollout.mp4").stat().st_size > 1000
+
+
+def test_a_video_that_cannot_be_written_is_told_before_the_rollouts(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "folder.mp4").mkdir()
+    (tmp_path / "file").write_text("")
+    for name, said in (
+        ("v.avi", "name one, as --video"),
+        ("folder.mp4", "Is a directory"),
+        ("file/v.mp4", "File exists"),
+    ):
+        capsys.readouterr()
+        assert main(["eval", str(bundle), "--video", str(tmp_path / name)]) == 1
+        printed = capsys.readouterr()
+        assert said in printed.err and printed.err.count("\n") == 1 and not printed.out

@@ -1,6 +1,7 @@
 """train, relabel and eval as a user calls them, through `main`: exit status and one-line errors."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import zarr
 
 from clam_core.cli import main
-from clam_core.data.store import EpisodeStore
+from clam_core.data.store import EpisodeStore, StoreWriter
 
 FAST = ["lam.hidden=[16]", "grounding.decoder.hidden=[8]", "policy.hidden=[16]", "device=cpu", "data.held_out=0.5"]
 UPDATES = ["lam_training.updates=20", "policy_training.updates=20"]
@@ -84,6 +85,19 @@ def test_relabel_writes_a_label_for_every_transition(
     assert quality["error/rms/action0"] == pytest.approx(np.sqrt(np.square(error).mean()), abs=1e-5)
 
 
+def test_relabel_knows_every_method_with_latent_actions(
+    pendulum: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """LAPA's policy sees one observation, its latent actions need several."""
+    roles = [f"data.{role}={pendulum / 'play'}" for role in ("unlabeled", "labeled", "expert")]
+    preset = ["--preset", "recommended/state", "grounding_training.updates=5"]
+    assert main(["train", "lapa", *preset, *FAST, *UPDATES, *roles, "--out", str(tmp_path / "run")]) == 0
+    labels = tmp_path / "labels"
+    assert main(["relabel", str(tmp_path / "run"), str(pendulum / "play"), "--out", str(labels)]) == 0
+    transitions = EpisodeStore.open(pendulum / "play").num_transitions
+    assert zarr.open_group(str(labels), mode="r")["data/latent_action"].shape == (transitions, 16)
+
+
 def test_errors_name_cause_and_mend(pendulum: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bundle, out = str(pendulum / "run/bundle"), str(tmp_path / "out")
     assert "no bundle at" in failing(capsys, "eval", str(tmp_path / "nowhere"))
@@ -91,6 +105,8 @@ def test_errors_name_cause_and_mend(pendulum: Path, tmp_path: Path, capsys: pyte
     assert "evaluate it there" in failing(capsys, "eval", bundle, "--env", "metaworld", "--task", "assembly")
     assert "not a run folder" in failing(capsys, "relabel", str(tmp_path), str(pendulum / "play"))
     assert "role 'labeled'" in failing(capsys, "train", "bc", "--out", out)
+    assert "write clam train vpt" in failing(capsys, "train", "bc", "method=vpt", "--out", out)
+    assert "videos are MP4 files" in failing(capsys, "eval", bundle, "--video", f"{out}.avi")
     assert "no dataset" in failing(capsys, "train", "bc", "data.labeled=/nonexistent", "--out", out)
     assert "unknown device 'gpu'" in failing(
         capsys, "train", "bc", f"data.labeled={pendulum / 'play'}", "device=gpu", "--out", out
@@ -111,6 +127,11 @@ def test_debug_shows_the_traceback(tmp_path: Path, capsys: pytest.CaptureFixture
         (["eval", "bundle", "--episodes", "0"], "expected a whole number of at least 1, got '0'"),
         (["train", "clm", "--out", "x"], "METHOD: no such choice 'clm', did you mean 'clam'? Valid: bc, clam, dynamo"),
         (["inspect", "a", "b=c"], "unrecognized arguments: b=c"),
+        (
+            ["train", "bc", "a.b=c", "--out", "x", "d.e=f", "--policy.chunk=5"],
+            "arguments: --policy.chunk=5 (write policy.chunk=VALUE);",
+        ),
+        (["eval", "bundle", "--seed", "-1"], "expected a whole number of at least 0, got '-1'"),
     ],
 )
 def test_usage_errors_are_one_line_and_status_2(
@@ -122,3 +143,13 @@ def test_usage_errors_are_one_line_and_status_2(
     printed = capsys.readouterr().err
     assert said in printed
     assert printed.count("\n") == 1 and "--help` explains" in printed
+
+
+def test_relabel_refuses_another_rate(pendulum: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    play = EpisodeStore.open(pendulum / "play")
+    slower = replace(play.info, spec=replace(play.info.spec, rate=play.info.spec.rate / 2))
+    with StoreWriter(tmp_path / "slower", slower, actions=True) as writer:
+        writer.append(play.episode(0))
+    assert "import or generate it at that rate" in failing(
+        capsys, "relabel", str(pendulum / "run"), str(tmp_path / "slower")
+    )

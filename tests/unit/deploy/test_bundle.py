@@ -75,6 +75,10 @@ def test_missing_bundle_and_wrong_state_are_one_line(bundle: Path, tmp_path: Pat
         load_bundle(tmp_path / "nowhere")
     with pytest.raises(ClamError, match=r"state has shape \(3,\), this policy takes \(4,\)"):
         load_bundle(bundle, "cpu").act({"state": np.zeros(3)})
+    with pytest.raises(ClamError, match="no 'state', it has: images"):
+        load_bundle(bundle, "cpu").act({"images": np.zeros(3)})
+    with pytest.raises(ClamError, match="is not finite"):
+        load_bundle(bundle, "cpu").act({"state": np.full(4, np.nan)})
 
 
 def test_another_format_version_is_refused(bundle: Path) -> None:

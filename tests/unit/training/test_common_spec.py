@@ -67,3 +67,9 @@ def test_other_observations_are_refused(store: Make, point_spec: EnvironmentSpec
     observation = replace(point_spec.observation, names=("x", "y", "u", "v"))
     with pytest.raises(ClamError, match=r"test/b has other observations than .*test/a: use datasets of one robot"):
         common_spec({"unlabeled": [store("a"), store("b", actions=False, observation=observation)]}, "unlabeled")
+
+
+def test_cameras_that_differ_are_named(make_dataset: Callable[..., Path]) -> None:
+    seen = [EpisodeStore.open(make_dataset(f"at-{size}", "play", 1, image_size=size)) for size in (32, 48)]
+    with pytest.raises(ClamError, match=r"cameras \(top 48×48 beside top 32×32\).*--image-size"):
+        common_spec({"unlabeled": seen}, "unlabeled")

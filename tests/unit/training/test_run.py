@@ -16,10 +16,13 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+import zarr
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from clam_core.cli import main
+from clam_core.data.select import Selection, select
+from clam_core.data.store import EpisodeStore
 from clam_core.deploy.device import computes_bf16
 from clam_core.errors import ClamError
 from clam_core.methods.base import Method
@@ -31,7 +34,7 @@ from clam_core.training.config import Config
 from clam_core.training.load_config import load_config
 from clam_core.training.metrics import read_metrics
 from clam_core.training.optimization import MovingAverage, clip_gradients
-from clam_core.training.run import train
+from clam_core.training.run import open_data, train
 from clam_core.training.sampler import Sampler
 from clam_core.training.stage_run import StageRun
 from clam_core.training.transitions import RawEpisodes, Span, Transitions
@@ -106,6 +109,8 @@ def test_slow_updates_are_checkpointed_by_the_clock(
 SLOW_CLOCK = """
 import itertools, os, sys, time, types
 from clam_core.cli import main
+from clam_core.data.select import Selection, select
+from clam_core.data.store import EpisodeStore
 from clam_core.training import stage_run
 
 if os.environ["RANK"] == "1":  # by its clock no checkpoint is ever due
@@ -191,6 +196,8 @@ def test_two_processes_follow_the_loss_curve_of_one(config: Config, tmp_path: Pa
 DISAGREEING = """
 import itertools, os, sys
 from clam_core.cli import main
+from clam_core.data.select import Selection, select
+from clam_core.data.store import EpisodeStore
 from clam_core.training.stage_run import StageRun
 
 errors = itertools.chain([3.0, 2.0, 1.0] if os.environ["RANK"] == "0" else [], itertools.repeat(9.0))
@@ -468,3 +475,43 @@ def test_a_hostile_checkpoint_is_not_executed(config: Config, tmp_path: Path) ->
     with pytest.raises(ClamError, match="cannot be read"):
         train(config, tmp_path / "run", resume=True)
     assert not marker.exists()
+
+
+@pytest.mark.parametrize("another", [("mixed", 10, 0), ("mixed", 12, 9)])
+def test_a_run_goes_on_with_the_data_that_it_began_with(
+    config: Config, tmp_path: Path, make_dataset: Callable[..., Path], another: tuple[str, int, int]
+) -> None:
+    train(config, tmp_path / "run", until="lam")
+    before = {file: (tmp_path / "run" / file).read_text() for file in ("episodes.json", "data.json", "metrics.jsonl")}
+    (tmp_path / "mixed").rename(tmp_path / "kept")
+    kind, episodes, seed = another
+    make_dataset("mixed", kind, episodes, seed=seed)
+    told = "12 episodes then, 10 now" if episodes != 12 else "other states"
+    with pytest.raises(ClamError, match=rf"data.unlabeled .*mixed.* is not what '.*' began with \({told}\)"):
+        train(config, tmp_path / "run", resume=True)
+    assert {file: (tmp_path / "run" / file).read_text() for file in before} == before
+    shutil.rmtree(tmp_path / "mixed")
+    (tmp_path / "kept").rename(tmp_path / "mixed")
+    train(config, tmp_path / "run", resume=True)
+    train(config, tmp_path / "whole")
+    assert same_weights(tmp_path / "run", tmp_path / "whole")
+
+
+def test_a_role_that_the_method_does_not_use_is_told(config: Config, caplog: pytest.LogCaptureFixture) -> None:
+    open_data(("labeled",), replace(config, method="bc"), torch.device("cpu"))
+    told = [record.getMessage() for record in caplog.records]
+    assert told == [f"data.{role} is not used: 'bc' learns from labeled" for role in ("expert", "unlabeled")]
+
+
+def test_numbers_that_are_not_finite_are_named(config: Config, tmp_path: Path) -> None:
+    states = zarr.open(str(tmp_path / "play"), mode="r+")["data/state"]
+    values = states[:]
+    values[int(EpisodeStore.open(tmp_path / "play").episode_ends[1]) + 1, 1] = float("nan")
+    states[:] = values
+    name = EpisodeStore.open(tmp_path / "play").info.spec.observation.names[1]
+    with pytest.raises(ClamError, match=f"play': state '{name}' of episode 2 is not finite; .*clam select"):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(ClamError, match=r"episode 2 of '.*play' is not sound .*--episodes"):
+        select([tmp_path / "play"], tmp_path / "picked", Selection())
+    assert select([tmp_path / "play"], tmp_path / "sound", Selection(episodes=slice(3, None))).num_episodes == 9
