@@ -127,8 +127,8 @@ class OptimizationConfig:
         check_choice("schedule", self.schedule, SCHEDULES)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("select", self.select, ("last", "best"))
-        if not (0 < self.learning_rate < math.inf and 0 < self.epsilon < math.inf):
-            raise ClamError(f"learning_rate ({self.learning_rate}) and epsilon ({self.epsilon}) must be above 0")
+        if not (0 <= self.learning_rate < math.inf and 0 < self.epsilon < math.inf):
+            raise ClamError(f"learning_rate ({self.learning_rate}) must be at least 0, epsilon ({self.epsilon}) above")
         if not 0 <= self.weight_decay < math.inf:
             raise ClamError(f"weight_decay must be at least 0, got {self.weight_decay}")
         if self.updates < 1 or self.batch_size < 1:

@@ -235,9 +235,9 @@ def _training(method_type: type[Method], job: Job, process: Process, until: str 
     source = None
     if job.lam_from is not None:
         source = LamSource.open(job.lam_from, load_run_config(job.lam_from), data.spec)
-    found = fingerprints(data.datasets) if process.writes else {}
+    found = fingerprints(data.datasets)
     if job.resume:
-        check_same_data(run, config, found)
+        check_same_data(run, config, found)  # by every process: none waits for one that refuses
     process.barrier()  # no process may see the run folder of this run as another's
     if process.writes:
         run.mkdir(parents=True, exist_ok=True)
