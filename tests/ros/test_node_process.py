@@ -56,8 +56,12 @@ def test_arguments_that_ros_does_not_take_are_one_line() -> None:
 def test_an_interrupt_while_libraries_load_is_one_line(script: str, tmp_path: Path) -> None:
     (tmp_path / "numpy.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n")
     (tmp_path / "yaml.py").write_text((tmp_path / "numpy.py").read_text())
-    command = [str(Path(sys.executable).parent / script)]
     ended = subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, timeout=60
+        [str(Path(sys.executable).parent / script)],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # or a job in the background ignores it
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert ended.returncode == 130 and ended.stderr == f"{script}: interrupted\n" and not ended.stdout
