@@ -20,4 +20,5 @@ def late(module: str) -> Callable[[], int]:
             print(f"{Path(sys.argv[0]).name}: interrupted", file=sys.stderr)
             return INTERRUPTED
 
+    main.__module__ = module  # it stands for that module's
     return main

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -18,7 +18,7 @@ from clam_ros.node import Node  # noqa: E402
 
 def node_class(package: str, executable: str) -> type[Node]:
     """The node class of the module that an executable's main function lives in."""
-    module = sys.modules[find_executable(package, executable).load().__module__]
+    module = importlib.import_module(find_executable(package, executable).load().__module__)
     (found,) = (
         value
         for value in vars(module).values()
